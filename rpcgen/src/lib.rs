@@ -1,0 +1,1 @@
+//! Compiler from ONC RPC interface files (.x) to Rust.

@@ -1,0 +1,1 @@
+//! ONC RPC (RFC 5531) clients and servers.
