@@ -1,1 +1,31 @@
-//! ONC RPC (RFC 5531) clients and servers.
+//! ONC RPC (RFC 5531) clients and servers over UDP, TCP and Unix sockets.
+//!
+//! The stubs that the `.x` compiler `farcall-rpcgen` writes link to this crate. The protocol itself
+//! is in [`proto`], as state machines without I/O.
+
+// Generated code names this crate by its absolute path, here too.
+extern crate self as farcall;
+
+#[doc(hidden)]
+pub mod codegen;
+mod ids;
+mod interface;
+pub mod proto;
+
+pub use farcall_xdr as xdr;
+pub use ids::{Procedure, Program, Version, Xid};
+pub use interface::{Interface, ProcedureInfo};
+
+/// Includes the Rust that `build.rs` had made of `NAME.x`.
+///
+/// ```ignore
+/// mod kv {
+///     farcall::include_x!("kv");
+/// }
+/// ```
+#[macro_export]
+macro_rules! include_x {
+    ($name:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $name, ".rs"));
+    };
+}

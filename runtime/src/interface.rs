@@ -1,0 +1,39 @@
+use crate::{Procedure, Program, Version};
+
+/// What a `version` block of a `.x` file says, as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interface {
+    /// The program's number.
+    pub program: Program,
+    /// The program's name in the `.x` file.
+    pub program_name: &'static str,
+    /// The version's number.
+    pub version: Version,
+    /// The version's name in the `.x` file.
+    pub version_name: &'static str,
+    /// The procedures, by ascending number. 0 is there only if the `.x` file declares it with
+    /// arguments or results of its own.
+    pub procedures: &'static [ProcedureInfo],
+}
+
+impl Interface {
+    /// The procedure with this number.
+    #[must_use]
+    pub fn procedure(&self, number: Procedure) -> Option<&'static ProcedureInfo> {
+        let at = self.procedures.binary_search_by_key(&number, |p| p.number).ok()?;
+        self.procedures.get(at)
+    }
+}
+
+/// What is known of a procedure without its types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcedureInfo {
+    /// Its number.
+    pub number: Procedure,
+    /// Its name in the `.x` file.
+    pub name: &'static str,
+    /// Executing it again does no harm (`@idempotent`): it bypasses the duplicate request cache.
+    pub idempotent: bool,
+    /// Its handler answers later, from anywhere (`@deferred`).
+    pub deferred: bool,
+}

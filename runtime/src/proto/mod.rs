@@ -1,0 +1,8 @@
+//! The protocol without I/O: messages, and state machines that are given bytes and the time.
+//!
+//! Nothing here touches a socket, a clock or a thread. A `handle_*` method puts something into a
+//! state machine, a `poll_*` method takes something out, and `poll_timeout` says when it wants to
+//! be called again. So all that can go wrong on a network can be tested in virtual time.
+
+pub mod auth;
+pub mod message;
