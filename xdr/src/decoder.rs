@@ -28,6 +28,17 @@ impl<'a> Decoder<'a> {
         Self { shared: Some(input), ..Self::from_slice(input) }
     }
 
+    /// Reads `part`, which lies inside of `shared`; opaque values share the latter.
+    ///
+    /// For one message of several that arrived in the same buffer.
+    ///
+    /// # Panics
+    /// Reading an opaque value does if `part` does not lie inside of `shared`.
+    #[must_use]
+    pub fn within(shared: &'a Bytes, part: &'a [u8]) -> Self {
+        Self { shared: Some(shared), ..Self::from_slice(part) }
+    }
+
     /// Reads `input`; opaque values are copied out of it.
     #[must_use]
     pub fn from_slice(input: &'a [u8]) -> Self {

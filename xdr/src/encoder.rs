@@ -274,6 +274,26 @@ impl Encoder {
         Ok(())
     }
 
+    /// Appends what `other` holds. Its spliced segments are shared, not copied.
+    pub fn append(&mut self, other: &Self) {
+        let mut at = other.start;
+        for splice in &other.splices {
+            self.buf.extend_from_slice(&other.buf[at..splice.at]);
+            self.splice(splice.bytes.clone());
+            at = splice.at;
+        }
+        self.buf.extend_from_slice(&other.buf[at..]);
+    }
+
+    /// Appends encoded bytes, a whole message for instance. Large ones are not copied.
+    pub fn append_bytes(&mut self, bytes: &Bytes) {
+        if bytes.len() >= SPLICE_FROM {
+            self.splice(bytes.clone());
+        } else {
+            self.buf.extend_from_slice(bytes);
+        }
+    }
+
     /// Where the next byte goes.
     #[must_use]
     pub fn mark(&self) -> Mark {

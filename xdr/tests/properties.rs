@@ -118,6 +118,35 @@ proptest! {
     }
 }
 
+/// A reserved reply is appended to a connection's queue as it is, its large parts shared.
+#[test]
+fn appending_gives_the_same_bytes_and_shares_large_ones() {
+    let large = Bytes::from(vec![7; 5000]);
+    let mut part = Encoder::new();
+    part.u32(1);
+    part.opaque(&large, UNBOUNDED).expect("fits");
+    part.u32(2);
+    part.advance(4);
+    let mut queue = Encoder::new();
+    queue.u32(0);
+    queue.append(&part);
+    queue.append_bytes(&Bytes::from_static(b"tiny"));
+    queue.append_bytes(&large);
+    assert!(queue.chunks().filter(|chunk| chunk.as_ptr() == large.as_ptr()).count() == 2);
+    let expected =
+        [&[0; 4], &5000u32.to_be_bytes()[..], &large, &[0, 0, 0, 2], b"tiny", &large].concat();
+    assert_eq!(queue.into_bytes(), expected);
+}
+
+#[test]
+fn opaque_values_of_one_message_share_the_buffer_of_many() {
+    let buffer = Bytes::from_static(b"before\0\0\0\x04dataafter");
+    let mut d = Decoder::within(&buffer, &buffer[6..14]);
+    let data = d.opaque(UNBOUNDED).expect("there");
+    assert_eq!((&data[..], d.remaining()), (&b"data"[..], 0));
+    assert_eq!(data.as_ptr(), buffer[10..].as_ptr());
+}
+
 fn drain(queue: &mut Encoder, step: usize, into: &mut Vec<u8>) {
     let mut left = step.min(queue.len());
     let taken = left;
