@@ -8,6 +8,9 @@ pub use std::string::String;
 pub use std::sync::Arc;
 pub use std::vec::Vec;
 
+pub use crate::client::{CallOptions, Client, ClientOptions, Pending};
+pub use crate::error::Error;
+pub use crate::service::{Answer, Context, Dispatch, Fault, Reply};
 pub use crate::xdr::{
     AsOpaque, Bytes, Decode, DecodeError, Decoder, Encode, EncodeError, EncodeErrorKind, Encoder,
     InField, Quadruple, UNBOUNDED, padded,

@@ -6,15 +6,27 @@
 // Generated code names this crate by its absolute path, here too.
 extern crate self as farcall;
 
+pub mod bind;
+mod client;
 #[doc(hidden)]
 pub mod codegen;
+mod error;
 mod ids;
 mod interface;
+mod net;
+mod netid;
 pub mod proto;
+mod server;
+mod service;
 
+pub use client::{Auth, CallOptions, Client, ClientOptions, Pending};
+pub use error::{BadTarget, Doing, Error, Refusal, Result};
 pub use farcall_xdr as xdr;
 pub use ids::{Procedure, Program, Version, Xid};
 pub use interface::{Interface, ProcedureInfo};
+pub use netid::Netid;
+pub use server::{Running, Server, ServerBuilder, StopHandle};
+pub use service::{Answer, Context, Dispatch, Fault, Peer, Reply};
 
 /// Includes the Rust that `build.rs` had made of `NAME.x`.
 ///

@@ -99,6 +99,15 @@ impl AuthSys {
     /// The most groups besides `gid`.
     pub const MAX_GROUPS: u32 = 16;
 
+    /// Reads an AUTH_SYS credential; `None` for one of another flavor.
+    ///
+    /// The result inside is an error where the body is not what the flavor says.
+    #[must_use]
+    pub fn from_credential(credential: &OpaqueAuth) -> Option<Result<Self, DecodeError>> {
+        (credential.flavor == Flavor::SYS)
+            .then(|| Self::decode(&mut Decoder::new(&credential.body)))
+    }
+
     /// The credential with this body.
     ///
     /// # Errors

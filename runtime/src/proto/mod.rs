@@ -5,4 +5,13 @@
 //! be called again. So all that can go wrong on a network can be tested in virtual time.
 
 pub mod auth;
+pub mod client;
+pub mod connection;
+pub mod drc;
 pub mod message;
+pub mod pending;
+pub mod record;
+pub mod retry;
+pub mod server;
+pub mod stats;
+pub mod xid;

@@ -1,0 +1,211 @@
+mod options;
+mod pending;
+mod target;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::options::{Auth, CallOptions, ClientOptions};
+pub use self::pending::Pending;
+use self::target::{IpTransport, Target, lookup};
+use crate::bind::{Portmapper, Uaddr};
+use crate::error::{Doing, Result};
+use crate::net::client::{self as net, Channel, Deadline, Remote};
+use crate::proto::auth::OpaqueAuth;
+use crate::proto::client::ClientStats;
+use crate::proto::record::RecordLimits;
+use crate::xdr::{Bytes, DecodeError, Decoder, EncodeError, Encoder};
+use crate::{Error, Interface, Procedure};
+
+/// A client of one version of a program at one server.
+///
+/// Any number of threads may call on it at once, and on its clones: all use the same socket, and
+/// each call ends by its own deadline. A thread that waits drives the socket itself, so that no
+/// other thread is needed.
+///
+/// Generated clients wrap it; by itself it is for calls whose types are known only at run time.
+///
+/// ```no_run
+/// use farcall::{Client, ClientOptions, Interface, Procedure, Program, Version};
+///
+/// static NFS: Interface = Interface {
+///     program: Program(100_003),
+///     program_name: "NFS_PROGRAM",
+///     version: Version(3),
+///     version_name: "NFS_V3",
+///     procedures: &[],
+/// };
+///
+/// let nfs = Client::connect("tcp://db1:2049", &NFS, &ClientOptions::new())?;
+/// nfs.null()?;
+/// # Ok::<(), farcall::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client {
+    channel: Arc<Channel>,
+    interface: &'static Interface,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    timeout: Duration,
+    /// An error shows at the calls, because [`Client::with`] has no way to tell of it.
+    credential: Result<OpaqueAuth, EncodeError>,
+}
+
+impl Client {
+    /// Connects to a server: `udp://host:port`, `tcp://host:port` or `unix:///path`. Without a port
+    /// the portmapper of the host is asked for it. Of several addresses of a host the first that
+    /// can be connected to is taken.
+    ///
+    /// Over UDP nothing is sent yet, unless the portmapper is asked.
+    ///
+    /// # Errors
+    /// The target cannot be understood; the host is not known; the program is not registered
+    /// there; nobody listens; the time is over; a credential is too long.
+    pub fn connect(
+        target: &str,
+        interface: &'static Interface,
+        options: &ClientOptions,
+    ) -> Result<Self> {
+        let deadline = Deadline::after(options.timeout);
+        let credential = options.auth.credential()?;
+        let remotes = match Target::parse(target).map_err(Error::BadTarget)? {
+            Target::Unix(path) => vec![Remote::Unix(path)],
+            Target::Ip { transport, host, port: Some(port) } => {
+                let addrs = lookup(&host, port)?;
+                addrs.into_iter().map(|addr| remote(transport, addr)).collect()
+            }
+            Target::Ip { transport, host, port: None } => {
+                ask_portmapper(transport, &host, interface, options, &deadline)?
+            }
+        };
+        let config = net::Config {
+            retry: options.retry,
+            records: RecordLimits::default().with_bytes(options.max_reply),
+            spin: options.spin,
+            corked: options.corked,
+        };
+        let channel = Arc::new(Channel::open(remotes, &config, &deadline)?);
+        let settings = Settings { timeout: options.timeout, credential: Ok(credential) };
+        Ok(Self { channel, interface, settings: Arc::new(settings) })
+    }
+
+    /// A client over the same socket with other options for its calls.
+    ///
+    /// ```no_run
+    /// # fn f(client: &farcall::Client) -> farcall::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// use farcall::CallOptions;
+    ///
+    /// client.with(CallOptions::new().timeout(Duration::from_secs(1))).null()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with(&self, options: CallOptions) -> Self {
+        let former = &self.settings;
+        let settings = Settings {
+            timeout: options.timeout.unwrap_or(former.timeout),
+            credential: options
+                .auth
+                .map_or_else(|| former.credential.clone(), |auth| auth.credential()),
+        };
+        Self { settings: Arc::new(settings), ..self.clone() }
+    }
+
+    /// Calls procedure 0, which does nothing: whether the server is there and has the program.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn null(&self) -> Result<()> {
+        self.call(Procedure::NULL, |_| Ok(()), |_| Ok(()))
+    }
+
+    /// Calls a procedure and waits for its results. `args` writes the arguments, `results` reads
+    /// the results.
+    ///
+    /// # Errors
+    /// An argument that does not fit its type, results that are not what they should be, a refusal
+    /// of the server, or no answer in time. What goes wrong on a connection is no error by itself:
+    /// it is made again, and the call is sent again.
+    pub fn call<T>(
+        &self,
+        procedure: Procedure,
+        args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+        results: impl FnOnce(&mut Decoder<'_>) -> Result<T, DecodeError>,
+    ) -> Result<T> {
+        let target = self.target(procedure)?;
+        decode(&self.channel.call(&target, args)?, results)
+    }
+
+    /// Calls a procedure without waiting for its results.
+    ///
+    /// The call is on its way when this returns, unless the client is
+    /// [corked](ClientOptions::corked). Over UDP it is sent again only while somebody
+    /// waits for it or for another call of the same client.
+    pub fn start<T>(
+        &self,
+        procedure: Procedure,
+        args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+        results: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
+    ) -> Pending<T> {
+        let xid = self.target(procedure).and_then(|target| self.channel.start(&target, args));
+        Pending::new(&self.channel, xid, results)
+    }
+
+    /// What happened on the socket so far, for this client and its clones.
+    #[must_use]
+    pub fn stats(&self) -> ClientStats {
+        self.channel.stats()
+    }
+
+    fn target(&self, procedure: Procedure) -> Result<net::Target<'_>> {
+        let credential = self.settings.credential.as_ref().map_err(Clone::clone)?;
+        let timeout = self.settings.timeout;
+        Ok(net::Target { interface: self.interface, procedure, credential, timeout })
+    }
+}
+
+fn decode<T>(
+    results: &Bytes,
+    decode: impl FnOnce(&mut Decoder<'_>) -> Result<T, DecodeError>,
+) -> Result<T> {
+    let mut d = Decoder::new(results);
+    let value = decode(&mut d)?;
+    d.end()?;
+    Ok(value)
+}
+
+fn remote(transport: IpTransport, addr: SocketAddr) -> Remote {
+    match transport {
+        IpTransport::Udp => Remote::Udp(addr),
+        IpTransport::Tcp => Remote::Tcp(addr),
+    }
+}
+
+/// Where the program is, as the portmapper at the first of the host's addresses says that has it.
+fn ask_portmapper(
+    transport: IpTransport,
+    host: &str,
+    interface: &Interface,
+    options: &ClientOptions,
+    deadline: &Deadline,
+) -> Result<Vec<Remote>> {
+    let mut result =
+        Err(Error::Io { doing: Doing::Resolve, source: std::io::ErrorKind::NotFound.into() });
+    for addr in lookup(host, options.portmapper_port)? {
+        let netid = transport.netid(addr.ip());
+        let (program, version) = (interface.program, interface.version);
+        let portmapper = Portmapper::at(addr).timeout(deadline.left());
+        match portmapper.getaddr(program, version, netid) {
+            Ok(Some(Uaddr::Ip(found))) => return Ok(vec![remote(transport, found)]),
+            Ok(_) => result = Err(Error::NotRegistered { program, version, netid }),
+            Err(error) => result = Err(error),
+        }
+    }
+    result
+}

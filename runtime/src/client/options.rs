@@ -1,0 +1,222 @@
+use std::time::Duration;
+
+use nix::sys::utsname::uname;
+use nix::unistd::{getegid, geteuid, getgroups};
+
+use crate::proto::auth::{AuthSys, OpaqueAuth};
+use crate::proto::retry::RetryPolicy;
+use crate::xdr::EncodeError;
+
+/// As long as the stubs that C's rpcgen writes wait.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The port of every portmapper.
+const PORTMAPPER: u16 = 111;
+
+const DEFAULT_MAX_REPLY: usize = 64 << 20;
+
+/// Who a client says it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Auth {
+    /// Nobody in particular (AUTH_NONE).
+    #[default]
+    None,
+    /// The ids of a user on a host (AUTH_SYS, RFC 5531 appendix A). Nothing proves them.
+    Sys(AuthSys),
+}
+
+impl Auth {
+    /// The effective ids of this process, and this host's name. Of other groups it names the first
+    /// 16, as C clients do: the protocol has no room for more.
+    #[must_use]
+    pub fn sys() -> Self {
+        let mut machine_name =
+            uname().map(|uname| uname.nodename().as_encoded_bytes().to_vec()).unwrap_or_default();
+        machine_name.truncate(AuthSys::MAX_MACHINE_NAME as usize);
+        let groups = getgroups().unwrap_or_default();
+        let gids = groups.into_iter().take(AuthSys::MAX_GROUPS as usize);
+        Self::Sys(AuthSys {
+            stamp: 0,
+            machine_name,
+            uid: geteuid().as_raw(),
+            gid: getegid().as_raw(),
+            gids: gids.map(|gid| gid.as_raw()).collect(),
+        })
+    }
+
+    pub(super) fn credential(&self) -> Result<OpaqueAuth, EncodeError> {
+        match self {
+            Self::None => Ok(OpaqueAuth::NONE),
+            Self::Sys(sys) => sys.to_credential(),
+        }
+    }
+}
+
+impl From<AuthSys> for Auth {
+    fn from(sys: AuthSys) -> Self {
+        Self::Sys(sys)
+    }
+}
+
+/// How a [`Client`](crate::Client) is connected, and how it calls.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use farcall::{Auth, ClientOptions};
+///
+/// let options = ClientOptions::new().timeout(Duration::from_secs(5)).auth(Auth::sys());
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    pub(super) timeout: Duration,
+    pub(super) auth: Auth,
+    pub(super) portmapper_port: u16,
+    pub(super) retry: RetryPolicy,
+    pub(super) max_reply: usize,
+    pub(super) spin: Duration,
+    pub(super) corked: bool,
+}
+
+impl ClientOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            timeout: DEFAULT_TIMEOUT,
+            auth: Auth::None,
+            portmapper_port: PORTMAPPER,
+            retry: RetryPolicy::default(),
+            max_reply: DEFAULT_MAX_REPLY,
+            spin: Duration::ZERO,
+            corked: false,
+        }
+    }
+
+    /// How long connecting takes at most, and each call. Default 25 s.
+    ///
+    /// It covers everything but the system's lookup of a host name, which has limits of its own.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Who calls. Default [`Auth::None`].
+    #[must_use]
+    pub fn auth(self, auth: Auth) -> Self {
+        Self { auth, ..self }
+    }
+
+    /// Where the portmapper of a host listens, for targets without a port. Default 111.
+    #[must_use]
+    pub fn portmapper_port(self, port: u16) -> Self {
+        Self { portmapper_port: port, ..self }
+    }
+
+    /// How long to wait before a datagram is sent again while the server's round-trip time is not
+    /// known. Default 1 s.
+    #[must_use]
+    pub fn initial_rto(mut self, timeout: Duration) -> Self {
+        self.retry.initial = timeout;
+        self
+    }
+
+    /// How long to wait at least before a datagram is sent again. Default 10 ms. With less than
+    /// that, a call takes a system call more.
+    #[must_use]
+    pub fn min_rto(mut self, timeout: Duration) -> Self {
+        self.retry.min = timeout;
+        self
+    }
+
+    /// How long to wait at most before a datagram is sent again. Default 60 s.
+    #[must_use]
+    pub fn max_rto(mut self, timeout: Duration) -> Self {
+        self.retry.max = timeout;
+        self
+    }
+
+    /// The largest reply over a stream, in bytes. Default 64 MiB. A larger one ends the connection.
+    #[must_use]
+    pub fn max_reply(self, bytes: usize) -> Self {
+        Self { max_reply: bytes, ..self }
+    }
+
+    /// How long a thread that waits for a reply asks for it over and over, before it sleeps.
+    /// Default 0.
+    ///
+    /// A reply that comes meanwhile comes without the cost of waking up, which is most of a call
+    /// between two processors of one machine. The price is a processor that is busy while it waits.
+    #[must_use]
+    pub fn spin(self, spin: Duration) -> Self {
+        Self { spin, ..self }
+    }
+
+    /// Whether calls that are [started](crate::Client::start) are held back until a thread waits or
+    /// a future is polled, or until there are many. Default no.
+    ///
+    /// With many calls under way over a stream, that is one write for all that were started since
+    /// the last wait instead of one for each. A call that is started and never waited for may not
+    /// be sent at all.
+    #[must_use]
+    pub fn corked(self, corked: bool) -> Self {
+        Self { corked, ..self }
+    }
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is different for some calls of a client: see [`Client::with`](crate::Client::with).
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    pub(super) timeout: Option<Duration>,
+    pub(super) auth: Option<Auth>,
+}
+
+impl CallOptions {
+    /// Nothing is different.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long a call takes at most.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn auth(self, auth: Auth) -> Self {
+        Self { auth: Some(auth), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xdr::EncodeErrorKind;
+
+    #[test]
+    fn this_process_fits_into_a_credential() {
+        let Auth::Sys(sys) = Auth::sys() else { panic!("AUTH_SYS") };
+        assert_eq!((sys.uid, sys.gid), (geteuid().as_raw(), getegid().as_raw()));
+        assert!(sys.gids.len() <= 16 && !sys.machine_name.is_empty());
+        let credential = Auth::Sys(sys.clone()).credential().expect("it fits");
+        assert_eq!(AuthSys::from_credential(&credential), Some(Ok(sys)));
+    }
+
+    #[test]
+    fn too_many_groups_are_an_error() {
+        let sys = AuthSys { gids: vec![0; 17], ..AuthSys::default() };
+        let error = Auth::from(sys).credential().expect_err("17 groups");
+        assert_eq!(error.kind(), EncodeErrorKind::TooLong { len: 17, max: 16 });
+        assert_eq!(Auth::None.credential(), Ok(OpaqueAuth::NONE));
+    }
+}

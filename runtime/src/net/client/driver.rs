@@ -1,0 +1,105 @@
+//! The thread that drives a client's socket while there are futures that nobody else drives.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::{Shared, State, hand_over};
+use crate::Xid;
+
+/// How long it stays when there are no more futures.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What interrupts a leading driver.
+pub(super) type Wake = UnixStream;
+
+/// A driver that runs.
+#[derive(Debug)]
+pub(super) struct Driver {
+    thread: Thread,
+    /// The other end of what it waits on while it leads.
+    wake: Wake,
+    /// It leads, and sleeps until then if nothing comes.
+    asleep: Option<Instant>,
+}
+
+impl Driver {
+    pub(super) fn thread(&self) -> Thread {
+        self.thread.clone()
+    }
+
+    /// Interrupts it, whatever it does.
+    pub(super) fn wake(&self) {
+        self.thread.unpark();
+        if self.asleep.is_some() {
+            // If there is no room for the byte, then there are others to wake it.
+            let _ = io::Write::write(&mut &self.wake, &[0]);
+        }
+    }
+}
+
+impl State {
+    /// Sees to it that a driver runs, and knows of the call.
+    pub(super) fn drive(&mut self, shared: &Arc<Shared>, xid: Xid) -> io::Result<()> {
+        let Some(driver) = &self.driver else {
+            self.driver = Some(start(Arc::clone(shared))?);
+            return Ok(());
+        };
+        let timer = self.core.timer(xid);
+        let in_time = driver.asleep.is_some_and(|until| Some(until) <= timer);
+        if !in_time || self.core.has_output() {
+            driver.wake();
+        }
+        Ok(())
+    }
+}
+
+fn start(shared: Arc<Shared>) -> io::Result<Driver> {
+    let (wake, woken) = UnixStream::pair()?;
+    wake.set_nonblocking(true)?;
+    let thread = thread::Builder::new().name("farcall-client".to_owned());
+    let thread = thread.spawn(move || drive(&shared, &woken))?.thread().clone();
+    Ok(Driver { thread, wake, asleep: None })
+}
+
+fn drive(shared: &Shared, woken: &Wake) {
+    let mut state = shared.lock();
+    let mut idle_since = None;
+    while !state.closed {
+        let now = Instant::now();
+        if !state.waiters.has_tasks() {
+            let since = *idle_since.get_or_insert(now);
+            let left = (since + IDLE).saturating_duration_since(now);
+            if left.is_zero() {
+                break;
+            }
+            hand_over(state);
+            thread::park_timeout(left);
+            state = shared.lock();
+            continue;
+        }
+        idle_since = None;
+        let timer = state.core.poll_timeout();
+        if let Some(reader) = state.reader.take() {
+            state.sleeps_until(timer);
+            state = shared.lead(state, reader, Some(woken));
+            state.sleeps_until(None);
+        } else {
+            drop(state);
+            thread::park_timeout(timer.unwrap_or(now).saturating_duration_since(now));
+            state = shared.turn(shared.lock(), Instant::now());
+        }
+    }
+    state.driver = None;
+    hand_over(state);
+}
+
+impl State {
+    fn sleeps_until(&mut self, timer: Option<Instant>) {
+        if let Some(driver) = &mut self.driver {
+            driver.asleep = timer;
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! The client's socket, and the threads that share it.
+//!
+//! There is no thread of its own between a caller and its socket. Of the threads that wait for an
+//! answer one *leads*: it receives for all of them, and wakes those whose answers have come. When
+//! it leaves it hands over to another. Only if a future is polled, which nobody drives, a thread is
+//! started that takes its turn as leader ([`driver`]).
+//!
+//! To lead is to hold the [`Reader`], which otherwise lies in the [`State`]. It is taken and put
+//! back under the state's lock, under which waiters also register. So a leader that leaves sees
+//! every waiter that did not see the reader.
+
+mod driver;
+mod reader;
+mod socket;
+mod waiters;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use socket2::Socket;
+
+use self::driver::Driver;
+use self::reader::{Input, Reader, Wait};
+pub(crate) use self::socket::Remote;
+use self::waiters::{Waiter, Waiters};
+use crate::error::{Doing, Result};
+use crate::proto::auth::OpaqueAuth;
+use crate::proto::client::{CallParams, ClientConfig, ClientCore, ClientStats, Transport};
+use crate::proto::record::RecordLimits;
+use crate::proto::retry::RetryPolicy;
+use crate::xdr::{Bytes, EncodeError, Encoder};
+use crate::{Error, Interface, Procedure, Xid};
+
+/// A timeout that the clock cannot count is one of a year.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Bytes of calls that are held back at most.
+const CORKED_MAX: usize = 32 << 10;
+
+/// How often a thread that waits to write on looks whether its answer has come meanwhile.
+const WRITE_SLICE: Duration = Duration::from_millis(10);
+
+/// How a channel is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) retry: RetryPolicy,
+    pub(crate) records: RecordLimits,
+    pub(crate) spin: Duration,
+    pub(crate) corked: bool,
+}
+
+/// What a call is, besides its arguments.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) interface: &'static Interface,
+    pub(crate) procedure: Procedure,
+    pub(crate) credential: &'a OpaqueAuth,
+    pub(crate) timeout: Duration,
+}
+
+/// A moment by which something is to have happened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    started: Instant,
+    at: Instant,
+}
+
+impl Deadline {
+    /// The moment `timeout` from now.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        let started = Instant::now();
+        Self { started, at: later(started, timeout) }
+    }
+
+    /// The time that is left.
+    pub(crate) fn left(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// The error for something that was not done by then.
+    pub(crate) fn missed(&self) -> Error {
+        Error::TimedOut { after: self.started.elapsed(), sent: 0 }
+    }
+}
+
+/// A socket to one server, shared by all that call there. When it is dropped, so is the socket.
+#[derive(Debug)]
+pub(crate) struct Channel(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    spin: Duration,
+    /// Calls that are started go out only when somebody waits, or when they are many.
+    corked: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    core: ClientCore,
+    /// For sending.
+    socket: Option<Arc<Socket>>,
+    /// For receiving; `None` while somebody leads.
+    reader: Option<Box<Reader>>,
+    waiters: Waiters,
+    driver: Option<Driver>,
+    /// A thread waits until more can be written.
+    writing: bool,
+    /// The channel was dropped.
+    closed: bool,
+}
+
+type Guard<'a> = MutexGuard<'a, State>;
+
+impl Channel {
+    /// Connects to the first of `remotes` that can be connected to.
+    pub(crate) fn open(remotes: Vec<Remote>, config: &Config, deadline: &Deadline) -> Result<Self> {
+        let connect_error = |source: io::Error| match source.kind() {
+            io::ErrorKind::TimedOut => deadline.missed(),
+            _ => Error::Io { doing: Doing::Connect, source },
+        };
+        let reader = Reader::connect(remotes, config.records, deadline).map_err(connect_error)?;
+        let seed = seed().map_err(connect_error)?;
+        let transport = reader.transport();
+        let mut core = ClientCore::new(&ClientConfig { transport, retry: config.retry, seed });
+        if transport == Transport::Stream {
+            core.handle_connected(Instant::now());
+        }
+        let state = State {
+            core,
+            socket: reader.socket.clone(),
+            reader: Some(Box::new(reader)),
+            waiters: Waiters::default(),
+            driver: None,
+            writing: false,
+            closed: false,
+        };
+        let corked = config.corked && transport == Transport::Stream;
+        let (state, spin) = (Mutex::new(state), config.spin);
+        Ok(Self(Arc::new(Shared { state, spin, corked })))
+    }
+
+    /// Calls, and waits for the results.
+    pub(crate) fn call(
+        &self,
+        target: &Target<'_>,
+        args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+    ) -> Result<Bytes> {
+        let mut state = self.0.lock();
+        let xid = state.call(target, args)?;
+        self.0.wait(state, xid)
+    }
+
+    /// Calls without waiting.
+    pub(crate) fn start(
+        &self,
+        target: &Target<'_>,
+        args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+    ) -> Result<Xid> {
+        let mut state = self.0.lock();
+        let xid = state.call(target, args)?;
+        if !self.0.corked || state.core.output().len() >= CORKED_MAX {
+            state.send(Instant::now());
+        }
+        Ok(xid)
+    }
+
+    /// Waits for the results of a call that was started.
+    pub(crate) fn wait(&self, xid: Xid) -> Result<Bytes> {
+        self.0.wait(self.0.lock(), xid)
+    }
+
+    /// Takes the results of a call that was started, or has the task woken when they are there.
+    pub(crate) fn poll(&self, xid: Xid, cx: &Context<'_>) -> Poll<Result<Bytes>> {
+        let mut state = self.0.lock();
+        if let Some(result) = state.result(xid) {
+            state.waiters.remove(xid);
+            return Poll::Ready(result);
+        }
+        state.waiters.insert(xid, Waiter::Task(cx.waker().clone()));
+        match state.drive(&self.0, xid) {
+            Ok(()) => Poll::Pending,
+            Err(source) => {
+                state.forget(xid);
+                Poll::Ready(Err(Error::Io { doing: Doing::Poll, source }))
+            }
+        }
+    }
+
+    /// Drops a call that was started.
+    pub(crate) fn forget(&self, xid: Xid) {
+        self.0.lock().forget(xid);
+    }
+
+    pub(crate) fn stats(&self) -> ClientStats {
+        self.0.lock().core.stats()
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        if let Some(driver) = &state.driver {
+            driver.wake();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> Guard<'_> {
+        // Of what runs under the lock only the encoding of arguments is not ours, and that does
+        // not touch the state.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leads or follows until the call has ended.
+    fn wait<'a>(&'a self, mut state: Guard<'a>, xid: Xid) -> Result<Bytes> {
+        loop {
+            if let Some(result) = state.result(xid) {
+                state.waiters.remove(xid);
+                hand_over(state);
+                return result;
+            }
+            state = match state.reader.take() {
+                Some(reader) => {
+                    state.waiters.remove(xid);
+                    self.lead(state, reader, None)
+                }
+                None => self.follow(state, xid),
+            };
+        }
+    }
+
+    /// Receives once, or connects, and does what is due.
+    fn lead<'a>(
+        &'a self,
+        mut state: Guard<'a>,
+        mut reader: Box<Reader>,
+        driver: Option<&driver::Wake>,
+    ) -> Guard<'a> {
+        let mut now = Instant::now();
+        let until = state.core.poll_timeout().unwrap_or(now);
+        if state.core.wants_connection(now) {
+            drop(state);
+            let connected = reader.reconnect(until.saturating_duration_since(now));
+            state = self.lock();
+            now = Instant::now();
+            state.connected(connected, now);
+        } else {
+            let writable = state.core.has_output();
+            drop(state);
+            let wait = Wait { now, until, writable, spin: self.spin };
+            let input = reader.wait(&wait, driver);
+            state = self.lock();
+            now = Instant::now();
+            state.take_in(&mut reader, &input, now);
+        }
+        state.reader = Some(reader);
+        self.turn(state, now)
+    }
+
+    /// Sleeps until the leader has something for this call, or until its timer runs out: a leader
+    /// does not know of calls that were made after it fell asleep.
+    fn follow<'a>(&'a self, mut state: Guard<'a>, xid: Xid) -> Guard<'a> {
+        state.waiters.insert(xid, Waiter::Thread(thread::current()));
+        let timer = state.core.timer(xid);
+        let blocked = state.blocked_socket();
+        state.writing |= blocked.is_some();
+        drop(state);
+        let now = Instant::now();
+        let left = timer.unwrap_or(now).saturating_duration_since(now);
+        match &blocked {
+            Some(socket) => reader::wait_writable(socket, left.min(WRITE_SLICE)),
+            None => thread::park_timeout(left),
+        }
+        state = self.lock();
+        state.writing &= blocked.is_none();
+        self.turn(state, Instant::now())
+    }
+
+    /// Does what is due, and wakes those whose calls have ended.
+    fn turn<'a>(&'a self, mut state: Guard<'a>, now: Instant) -> Guard<'a> {
+        if state.core.poll_timeout().is_some_and(|due| due <= now) {
+            state.core.handle_timeout(now);
+        }
+        state.send(now);
+        let ended = state.ended();
+        if ended.is_empty() {
+            return state;
+        }
+        // Without the lock, which they want first of all.
+        drop(state);
+        ended.into_iter().for_each(Waiter::wake);
+        self.lock()
+    }
+}
+
+impl State {
+    fn call(
+        &mut self,
+        target: &Target<'_>,
+        args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+    ) -> Result<Xid, EncodeError> {
+        let now = Instant::now();
+        let params = CallParams {
+            program: target.interface.program,
+            version: target.interface.version,
+            procedure: target.procedure,
+            credential: target.credential,
+            deadline: later(now, target.timeout),
+        };
+        self.core.call(now, &params, args)
+    }
+
+    /// The result of a call, if it has ended. If not, it is going to be waited for, so that nothing
+    /// is held back any longer.
+    fn result(&mut self, xid: Xid) -> Option<Result<Bytes>> {
+        let result = self.core.take_result(xid);
+        if result.is_some() || !self.core.has_output() {
+            return result;
+        }
+        self.send(Instant::now());
+        self.core.take_result(xid)
+    }
+
+    /// Sends what can be sent without waiting.
+    fn send(&mut self, now: Instant) {
+        if !self.core.has_output() {
+            return;
+        }
+        let Some(socket) = self.socket.clone() else {
+            return;
+        };
+        if !self.core.output().is_empty() && socket::write(&socket, self.core.output()).is_err() {
+            // The reader sees the end of the stream then, and connects again.
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+            self.core.output().clear();
+        }
+        self.send_datagrams(&socket, now);
+    }
+
+    fn send_datagrams(&mut self, socket: &Socket, now: Instant) {
+        let mut again = true;
+        while let Some(message) = self.core.poll_transmit() {
+            let Err(error) = socket::send_datagram(socket, message) else {
+                self.core.handle_transmitted(now);
+                continue;
+            };
+            match error.kind() {
+                io::ErrorKind::WouldBlock => return,
+                io::ErrorKind::Interrupted => {}
+                _ if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
+                    self.core.handle_unsendable(error);
+                }
+                // It reports the fate of a datagram before, and this one was not sent.
+                io::ErrorKind::ConnectionRefused if std::mem::take(&mut again) => {
+                    self.core.handle_unreachable();
+                }
+                // As good as lost on the network.
+                _ => {
+                    self.core.handle_unreachable();
+                    self.core.handle_transmitted(now);
+                }
+            }
+        }
+    }
+
+    /// Deals with what a wait has brought.
+    fn take_in(&mut self, reader: &mut Reader, input: &Input, now: Instant) {
+        let core = &mut self.core;
+        match (reader.transport(), input) {
+            (_, Input::Nothing) => {}
+            (Transport::Datagram, Input::Buffered(n)) => reader.take_datagram(*n, core, now),
+            (Transport::Datagram, _) => self.unreachable(reader),
+            (Transport::Stream, Input::Buffered(n @ 1..)) => {
+                if reader.take_stream(*n, core, now).is_err() {
+                    core.handle_garbage();
+                    self.disconnected(reader, now);
+                }
+            }
+            (Transport::Stream, Input::InRecord(n @ 1..)) => {
+                if reader.take_in_record(*n, core, now).is_err() {
+                    core.handle_garbage();
+                    self.disconnected(reader, now);
+                }
+            }
+            (Transport::Stream, _) => self.disconnected(reader, now),
+        }
+    }
+
+    fn connected(&mut self, socket: io::Result<Arc<Socket>>, now: Instant) {
+        match socket {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.core.handle_connected(now);
+            }
+            Err(_) => self.core.handle_disconnected(now),
+        }
+    }
+
+    fn disconnected(&mut self, reader: &mut Reader, now: Instant) {
+        self.socket = None;
+        reader.disconnect();
+        self.core.handle_disconnected(now);
+    }
+
+    /// Nobody listens at the server's address. As long as nobody ever did, another of its addresses
+    /// may be the right one.
+    fn unreachable(&mut self, reader: &mut Reader) {
+        self.core.handle_unreachable();
+        if self.core.stats().replies == 0
+            && let Some(next) = reader.readdress()
+        {
+            self.socket = Some(next.socket);
+            // Only in the first round: no faster than datagrams are sent again, if nobody listens
+            // at any of them.
+            if next.is_new {
+                self.core.handle_readdressed();
+            }
+        }
+    }
+
+    /// The socket, if it takes no more output and no thread waits for it yet.
+    fn blocked_socket(&self) -> Option<Arc<Socket>> {
+        if self.writing || !self.core.has_output() {
+            return None;
+        }
+        self.socket.clone()
+    }
+
+    /// Those who wait for calls that have ended.
+    fn ended(&mut self) -> Vec<Waiter> {
+        let (core, waiters) = (&mut self.core, &mut self.waiters);
+        std::iter::from_fn(|| core.poll_ended()).filter_map(|xid| waiters.remove(xid)).collect()
+    }
+
+    fn forget(&mut self, xid: Xid) {
+        self.core.forget(xid);
+        self.waiters.remove(xid);
+    }
+
+    /// The thread to lead next, if nobody leads.
+    fn successor(&self) -> Option<Thread> {
+        self.reader.as_ref()?;
+        self.waiters.thread().or_else(|| {
+            let driver = self.driver.as_ref().filter(|_| self.waiters.has_tasks());
+            driver.map(Driver::thread)
+        })
+    }
+}
+
+/// Has another thread lead, if there is one and it is needed.
+fn hand_over(state: Guard<'_>) {
+    let successor = state.successor();
+    drop(state);
+    if let Some(thread) = successor {
+        thread.unpark();
+    }
+}
+
+fn later(now: Instant, timeout: Duration) -> Instant {
+    now.checked_add(timeout).unwrap_or_else(|| now + LONGEST)
+}
+
+fn seed() -> io::Result<u64> {
+    getrandom::u64().map_err(|error| {
+        let code = error.raw_os_error();
+        code.map_or_else(|| io::ErrorKind::Unsupported.into(), io::Error::from_raw_os_error)
+    })
+}

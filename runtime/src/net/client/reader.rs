@@ -1,0 +1,301 @@
+//! The receiving side of a client's socket: what belongs to whoever waits for it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv};
+use socket2::Socket;
+
+use super::Deadline;
+use super::socket::{RECEIVE_SLICE, Remote};
+use crate::proto::client::{ClientCore, Transport};
+use crate::proto::record::{RecordError, RecordLimits, RecordReader};
+use crate::xdr::Bytes;
+
+/// No datagram is larger.
+const BUFFER: usize = 64 << 10;
+
+/// Datagrams below are handed on without giving the buffer away.
+const SHARE_FROM: usize = 8 << 10;
+
+/// A wait that is at least this long may begin with a blocking receive.
+const MIN_BLOCKING: Duration = RECEIVE_SLICE.saturating_add(Duration::from_millis(2));
+
+/// What a wait is to wait for, besides input.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    pub(super) now: Instant,
+    pub(super) until: Instant,
+    /// Output is blocked: end when it is not.
+    pub(super) writable: bool,
+    /// How long to ask for input again and again before sleeping.
+    pub(super) spin: Duration,
+}
+
+/// What a wait has brought.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// Nothing; but time has passed, or output may go on.
+    Nothing,
+    /// So many bytes in the buffer. None is the end of a stream.
+    Buffered(usize),
+    /// So many bytes in the record that is being read. None is the end of the stream.
+    InRecord(usize),
+    /// The socket failed.
+    Failed,
+}
+
+/// A socket to another of the server's addresses.
+#[derive(Debug)]
+pub(super) struct Readdressed {
+    pub(super) socket: Arc<Socket>,
+    /// The address was not in use before.
+    pub(super) is_new: bool,
+}
+
+/// The receiving side of a socket.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) socket: Option<Arc<Socket>>,
+    /// The server's addresses; the first one is in use.
+    remotes: VecDeque<Remote>,
+    /// How many of the others were not in use yet.
+    untried: usize,
+    /// The local address of the first TCP connection.
+    local: Option<SocketAddr>,
+    transport: Transport,
+    limits: RecordLimits,
+    records: RecordReader,
+    buffer: BytesMut,
+}
+
+impl Reader {
+    /// Connects to the first of `remotes` that can be connected to.
+    pub(super) fn connect(
+        remotes: Vec<Remote>,
+        limits: RecordLimits,
+        deadline: &Deadline,
+    ) -> io::Result<Self> {
+        let mut remotes = VecDeque::from(remotes);
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        while let Some(remote) = remotes.front() {
+            // An address that does not answer leaves the others their share of the time.
+            let share = u32::try_from(remotes.len()).unwrap_or(u32::MAX);
+            match remote.connect(None, deadline.left() / share) {
+                Ok(socket) => return Ok(Self::new(socket, remote.transport(), remotes, limits)),
+                Err(error) => failed = error,
+            }
+            remotes.pop_front();
+        }
+        Err(failed)
+    }
+
+    fn new(
+        socket: Socket,
+        transport: Transport,
+        remotes: VecDeque<Remote>,
+        limits: RecordLimits,
+    ) -> Self {
+        let local = socket.local_addr().ok().and_then(|addr| addr.as_socket());
+        Self {
+            socket: Some(Arc::new(socket)),
+            untried: remotes.len() - 1,
+            remotes,
+            local: local.filter(|_| transport == Transport::Stream),
+            transport,
+            limits,
+            records: RecordReader::new(limits),
+            buffer: BytesMut::zeroed(BUFFER),
+        }
+    }
+
+    /// Over what it talks.
+    pub(super) fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Forgets a lost connection and what was read of a record on it.
+    pub(super) fn disconnect(&mut self) {
+        self.socket = None;
+        self.records = RecordReader::new(self.limits);
+    }
+
+    /// Connects again, from the same port if possible: the server's memory of what it has executed
+    /// goes by the caller's address.
+    pub(super) fn reconnect(&mut self, timeout: Duration) -> io::Result<Arc<Socket>> {
+        let remote = self.remotes.front().ok_or(io::ErrorKind::NotFound)?;
+        let socket = Arc::new(remote.connect(self.local, timeout)?);
+        self.socket = Some(Arc::clone(&socket));
+        Ok(socket)
+    }
+
+    /// Turns to the server's next address. `None` if there is no other.
+    pub(super) fn readdress(&mut self) -> Option<Readdressed> {
+        if self.remotes.len() < 2 {
+            return None;
+        }
+        self.remotes.rotate_left(1);
+        let is_new = self.untried > 0;
+        self.untried = self.untried.saturating_sub(1);
+        self.reconnect(Duration::ZERO).ok().map(|socket| Readdressed { socket, is_new })
+    }
+
+    /// Waits for input. The usual wait is one blocking receive and nothing else.
+    pub(super) fn wait(&mut self, wait: &Wait, wake: Option<&UnixStream>) -> Input {
+        let Some(socket) = self.socket.clone() else {
+            poll_ready(None, false, wake, wait.until.saturating_duration_since(wait.now));
+            return Input::Nothing;
+        };
+        if let Some(input) = self.spin(&socket, wait) {
+            return input;
+        }
+        let left = wait.until.saturating_duration_since(wait.now);
+        if !wait.writable && wake.is_none() && left > MIN_BLOCKING {
+            match self.receive(&socket, MsgFlags::empty()) {
+                Input::Nothing => {}
+                input => return input,
+            }
+        }
+        let left = wait.until.saturating_duration_since(Instant::now());
+        if poll_ready(Some(&socket), wait.writable, wake, left) {
+            return self.receive(&socket, MsgFlags::MSG_DONTWAIT);
+        }
+        Input::Nothing
+    }
+
+    fn spin(&mut self, socket: &Socket, wait: &Wait) -> Option<Input> {
+        if wait.spin.is_zero() {
+            return None;
+        }
+        let until = wait.until.min(wait.now + wait.spin);
+        loop {
+            match self.receive(socket, MsgFlags::MSG_DONTWAIT) {
+                Input::Nothing if Instant::now() >= until => return None,
+                Input::Nothing => std::hint::spin_loop(),
+                input => return Some(input),
+            }
+        }
+    }
+
+    fn receive(&mut self, socket: &Socket, flags: MsgFlags) -> Input {
+        let fd = socket.as_raw_fd();
+        let (received, in_record) = match self.records.space() {
+            Some(space) => (recv(fd, space, flags), true),
+            None => (recv(fd, &mut self.buffer, flags), false),
+        };
+        match received {
+            Ok(n) if in_record => Input::InRecord(n),
+            Ok(n) => Input::Buffered(n),
+            Err(Errno::EAGAIN | Errno::EINTR) => Input::Nothing,
+            Err(_) => Input::Failed,
+        }
+    }
+
+    /// Hands on a datagram of `n` bytes that is in the buffer.
+    pub(super) fn take_datagram(&mut self, n: usize, core: &mut ClientCore, now: Instant) {
+        if n < SHARE_FROM {
+            let message = &self.buffer[..n];
+            core.handle_reply(now, message, || Bytes::copy_from_slice(message));
+            return;
+        }
+        self.share(n, |_, message| core.handle_reply(now, message, || message.clone()));
+    }
+
+    /// Hands on the records that are whole with `n` more bytes in the buffer.
+    ///
+    /// # Errors
+    /// The stream is not one of records, or exceeds the limits. It is of no use any more.
+    pub(super) fn take_stream(
+        &mut self,
+        n: usize,
+        core: &mut ClientCore,
+        now: Instant,
+    ) -> Result<(), RecordError> {
+        self.share(n, |records, chunk| take_records(records, chunk, core, now))
+    }
+
+    /// Hands on the record that is being read if it is whole with `n` more bytes.
+    ///
+    /// # Errors
+    /// As [`take_stream`](Self::take_stream).
+    pub(super) fn take_in_record(
+        &mut self,
+        n: usize,
+        core: &mut ClientCore,
+        now: Instant,
+    ) -> Result<(), RecordError> {
+        self.records.filled(n);
+        take_records(&mut self.records, &Bytes::new(), core, now)
+    }
+
+    /// Gives the first `n` bytes of the buffer as [`Bytes`]. If a part of them was kept, the buffer
+    /// stays with it and there is a new one.
+    fn share<T>(&mut self, n: usize, take: impl FnOnce(&mut RecordReader, &Bytes) -> T) -> T {
+        let whole = std::mem::take(&mut self.buffer).freeze();
+        let taken = take(&mut self.records, &whole.slice(..n));
+        self.buffer = whole.try_into_mut().unwrap_or_else(|_| BytesMut::zeroed(BUFFER));
+        taken
+    }
+}
+
+fn take_records(
+    records: &mut RecordReader,
+    chunk: &Bytes,
+    core: &mut ClientCore,
+    now: Instant,
+) -> Result<(), RecordError> {
+    let mut at = 0;
+    while let Some(message) = records.read(chunk, &mut at)? {
+        core.handle_reply(now, message.bytes(), || message.to_bytes());
+    }
+    Ok(())
+}
+
+/// Waits until there is input, output is possible if that is wanted, or something comes over
+/// `wake`, which is emptied then. Says whether there is input.
+fn poll_ready(
+    socket: Option<&Socket>,
+    writable: bool,
+    wake: Option<&UnixStream>,
+    timeout: Duration,
+) -> bool {
+    let mut wanted = PollFlags::POLLIN;
+    wanted.set(PollFlags::POLLOUT, writable);
+    let socket = socket.map(|socket| PollFd::new(socket.as_fd(), wanted));
+    let wake_fd = wake.map(|wake| PollFd::new(wake.as_fd(), PollFlags::POLLIN));
+    let is_first = socket.is_some();
+    let mut fds: Vec<PollFd<'_>> = socket.into_iter().chain(wake_fd).collect();
+    if poll(&mut fds, to_poll(timeout)).is_err() {
+        return false;
+    }
+    let happened =
+        |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::revents).unwrap_or(PollFlags::empty());
+    if let Some(wake) = wake
+        && !happened(fds.last()).is_empty()
+    {
+        // Nothing there is an error here, and fine.
+        let _ = recv(wake.as_raw_fd(), &mut [0; 64], MsgFlags::MSG_DONTWAIT);
+    }
+    is_first && happened(fds.first()).intersects(PollFlags::all().difference(PollFlags::POLLOUT))
+}
+
+/// Waits until more can be written, for at most `timeout`.
+pub(super) fn wait_writable(socket: &Socket, timeout: Duration) {
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    // An error there shows at the next write.
+    let _ = poll(&mut fds, to_poll(timeout));
+}
+
+/// Rounded up: to wake up early would be to wake up twice.
+fn to_poll(timeout: Duration) -> PollTimeout {
+    let millis = timeout.as_nanos().div_ceil(1_000_000);
+    PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+}

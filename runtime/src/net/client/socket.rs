@@ -1,0 +1,149 @@
+//! Sockets to one server, and sending on them. They stay in blocking mode: a caller that waits
+//! blocks in the receive itself, and whatever must not block says so by a flag.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::libc;
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+
+use crate::proto::client::Transport;
+use crate::xdr::Encoder;
+
+/// How long a receive blocks at most. Set once for each socket, as it takes a system call.
+pub(super) const RECEIVE_SLICE: Duration = Duration::from_millis(8);
+
+/// A dead server is noticed after this time, and three questions more.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// Slices that are written at once.
+const MAX_SLICES: usize = 16;
+
+const DONT_WAIT: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+
+/// Where a server is, and over what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Remote {
+    /// By datagrams.
+    Udp(SocketAddr),
+    /// By a TCP connection.
+    Tcp(SocketAddr),
+    /// By a Unix stream socket.
+    Unix(PathBuf),
+}
+
+impl Remote {
+    /// The kind of transport.
+    pub(super) fn transport(&self) -> Transport {
+        match self {
+            Self::Udp(_) => Transport::Datagram,
+            Self::Tcp(_) | Self::Unix(_) => Transport::Stream,
+        }
+    }
+
+    /// Connects within `timeout`; over TCP from `local`, if that can be had. The kernel then drops
+    /// datagrams that come from anywhere else.
+    pub(super) fn connect(
+        &self,
+        local: Option<SocketAddr>,
+        timeout: Duration,
+    ) -> io::Result<Socket> {
+        let socket = match self {
+            Self::Udp(addr) => connect_udp(*addr)?,
+            Self::Tcp(addr) => match connect_tcp(*addr, local, timeout) {
+                Err(error) if local.is_some() && is_taken(&error) => {
+                    connect_tcp(*addr, None, timeout)?
+                }
+                connected => connected?,
+            },
+            Self::Unix(path) => connect_unix(&SockAddr::unix(path)?, timeout)?,
+        };
+        socket.set_read_timeout(Some(RECEIVE_SLICE))?;
+        Ok(socket)
+    }
+}
+
+fn connect_udp(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.connect(&addr.into())?;
+    Ok(socket)
+}
+
+fn connect_tcp(
+    addr: SocketAddr,
+    local: Option<SocketAddr>,
+    timeout: Duration,
+) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // The next connection is to have the port of this one, which the kernel may still hold then.
+    socket.set_reuse_address(true)?;
+    if let Some(local) = local {
+        socket.bind(&local.into())?;
+    }
+    socket.connect_timeout(&addr.into(), at_least_some(timeout))?;
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
+    Ok(socket)
+}
+
+fn connect_unix(addr: &SockAddr, timeout: Duration) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // It bounds the connect too, which waits while the listener's queue is full.
+    socket.set_write_timeout(Some(at_least_some(timeout)))?;
+    match socket.connect(addr) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+        connected => connected.map(|()| socket),
+    }
+}
+
+/// 0 would mean no timeout at all.
+fn at_least_some(timeout: Duration) -> Duration {
+    timeout.max(Duration::from_millis(1))
+}
+
+/// Whether a local port is the reason that a connection cannot be made.
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable)
+}
+
+/// Writes what fits of a stream's output.
+pub(super) fn write(socket: &Socket, output: &mut Encoder) -> io::Result<()> {
+    while !output.is_empty() {
+        match send(socket, output) {
+            Ok(written) => output.advance(written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Sends a datagram.
+pub(super) fn send_datagram(socket: &Socket, message: &Encoder) -> io::Result<()> {
+    if message.chunks().nth(MAX_SLICES).is_none() {
+        return send(socket, message).map(drop);
+    }
+    let whole: Vec<u8> = message.chunks().flatten().copied().collect();
+    socket.send_with_flags(&whole, DONT_WAIT).map(drop)
+}
+
+/// Writes the first slices with one system call.
+fn send(socket: &Socket, output: &Encoder) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let mut count = 0;
+    for (slice, chunk) in slices.iter_mut().zip(output.chunks()) {
+        *slice = IoSlice::new(chunk);
+        count += 1;
+    }
+    match &slices[..count] {
+        [one] => socket.send_with_flags(one, DONT_WAIT),
+        several => socket.send_vectored_with_flags(several, DONT_WAIT),
+    }
+}

@@ -1,0 +1,437 @@
+//! The event loop of a server: sockets in, answers out, one thread.
+//!
+//! mio tells once that a socket is ready, so a socket is read until it would block; one that has
+//! used up its turn goes on the list of those to be looked at again. A listener that could not
+//! accept for want of descriptors is tried again by the clock. Tokens carry a generation, so that
+//! an event that is left of a closed connection never reaches the next one in its place.
+
+mod accept;
+mod datagram;
+mod stream;
+
+use std::io;
+use std::os::unix::net::UnixStream as SignalPipe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use mio::event::Source as _;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+pub(crate) use self::accept::Listener;
+use self::datagram::Datagrams;
+use self::stream::{Next, Overdue, Stream};
+use crate::error::{Doing, Error, Result};
+use crate::proto::connection::append_record;
+use crate::proto::record::RecordLimits;
+use crate::proto::server::{Caller, DeferredReply, ServerCore};
+use crate::service::Peer;
+use crate::xdr::{Bytes, Encoder};
+
+const WAKER: Token = Token(usize::MAX);
+const SIGNAL: Token = Token(usize::MAX - 1);
+
+/// How often connections are looked at for having waited too long.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// When a listener is tried again after the system had no descriptor left.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long answers may take to get out after the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Bytes read at once.
+const CHUNK: usize = 64 << 10;
+
+/// Wakes a server's loop from any thread.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    waker: Waker,
+    stop: AtomicBool,
+}
+
+impl Bell {
+    /// Makes the loop end.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    fn ring(&self) {
+        if let Err(error) = self.waker.wake() {
+            log::error!("cannot wake the event loop: {error}");
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+    }
+}
+
+/// A buffer that is read into over and over, as long as nobody keeps a part of it.
+#[derive(Debug)]
+pub(crate) struct Scratch(BytesMut);
+
+impl Scratch {
+    fn new() -> Self {
+        Self(BytesMut::zeroed(CHUNK))
+    }
+
+    fn room(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// Gives `use_it` the first `n` bytes as ones that can be shared.
+    fn with<R>(&mut self, n: usize, use_it: impl FnOnce(&Bytes) -> R) -> R {
+        let whole = std::mem::take(&mut self.0).freeze();
+        let chunk = whole.slice(..n);
+        let result = use_it(&chunk);
+        drop(chunk);
+        self.0 = whole.try_into_mut().unwrap_or_else(|_| BytesMut::zeroed(CHUNK));
+        result
+    }
+}
+
+#[derive(Debug)]
+enum Source {
+    Listener(Listener),
+    Datagrams(Datagrams),
+    Stream(Box<Stream>),
+}
+
+#[derive(Debug)]
+struct Entry {
+    generation: u32,
+    /// It is on the list of those to be looked at again.
+    queued: bool,
+    source: Source,
+}
+
+/// What limits a server's connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamLimits {
+    pub(crate) records: RecordLimits,
+    /// Connections at once. Above, the one that was silent longest goes.
+    pub(crate) connections: usize,
+}
+
+/// The sockets of a server and what waits for them.
+#[derive(Debug)]
+pub(crate) struct EventLoop {
+    poll: Poll,
+    bell: Arc<Bell>,
+    signals: Option<SignalPipe>,
+    core: ServerCore,
+    entries: Slab<Entry>,
+    generation: u32,
+    limits: StreamLimits,
+    connections: usize,
+    /// Numbers Unix connections, which have no address to tell them apart by.
+    unix_connections: u64,
+    again: Vec<Token>,
+    scratch: Scratch,
+    datagram: Encoder,
+    next_sweep: Option<Instant>,
+    accept_again: Option<Instant>,
+    stopping: Option<Instant>,
+}
+
+impl EventLoop {
+    /// A loop without sockets. `core` makes the protocol's part, given what wakes the loop.
+    pub(crate) fn new(
+        limits: StreamLimits,
+        core: impl FnOnce(std::task::Waker) -> ServerCore,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let bell = Arc::new(Bell { waker, stop: AtomicBool::new(false) });
+        Ok(Self {
+            poll,
+            core: core(Arc::clone(&bell).into()),
+            bell,
+            signals: None,
+            entries: Slab::new(),
+            generation: 0,
+            limits,
+            connections: 0,
+            unix_connections: 0,
+            again: Vec::new(),
+            scratch: Scratch::new(),
+            datagram: Encoder::new(),
+            next_sweep: None,
+            accept_again: None,
+            stopping: None,
+        })
+    }
+
+    pub(crate) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
+    }
+
+    pub(crate) fn core(&mut self) -> &mut ServerCore {
+        &mut self.core
+    }
+
+    pub(crate) fn add_listener(&mut self, listener: Listener) -> io::Result<()> {
+        let token = self.insert(|_| Ok(Source::Listener(listener)))?;
+        self.again.push(token);
+        Ok(())
+    }
+
+    pub(crate) fn add_datagrams(&mut self, socket: mio::net::UdpSocket) -> io::Result<()> {
+        let token =
+            self.insert(|token| Datagrams::new(socket, origin(token)).map(Source::Datagrams))?;
+        self.again.push(token);
+        Ok(())
+    }
+
+    /// Stops when a byte comes out of `pipe`.
+    pub(crate) fn add_signals(&mut self, pipe: SignalPipe) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        let fd = pipe.as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), SIGNAL, Interest::READABLE)?;
+        self.signals = Some(pipe);
+        Ok(())
+    }
+
+    /// Serves until told to stop. `stopping` is called then, before the sockets close.
+    pub(crate) fn run(mut self, stopping: impl FnOnce()) -> Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut stopping = Some(stopping);
+        while !self.is_drained() {
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                    return Err(Error::Io { doing: Doing::Poll, source: e });
+                }
+                _ => {}
+            }
+            let now = Instant::now();
+            for event in &events {
+                self.handle_event(event);
+            }
+            self.turns(now);
+            self.send_deferred(now);
+            self.sweep(now);
+            if self.bell.stop.load(Ordering::Acquire)
+                && let Some(stopping) = stopping.take()
+            {
+                stopping();
+                self.stop(Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_event(&mut self, event: &mio::event::Event) {
+        match event.token() {
+            WAKER => {}
+            SIGNAL => self.bell.stop.store(true, Ordering::Release),
+            token => {
+                let Some(entry) = self.entry(token) else {
+                    return;
+                };
+                match &mut entry.source {
+                    Source::Listener(_) => {}
+                    Source::Datagrams(socket) => socket.handle_event(),
+                    Source::Stream(stream) => stream.handle_event(event),
+                }
+                self.look_again(token);
+            }
+        }
+    }
+
+    /// Every source that may have something gets its turn, once.
+    fn turns(&mut self, now: Instant) {
+        for token in std::mem::take(&mut self.again) {
+            if let Some(entry) = self.entry(token) {
+                entry.queued = false;
+                match self.turn(now, token) {
+                    Next::Wait => {}
+                    Next::Again => self.look_again(token),
+                    Next::Close => self.close(token),
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, now: Instant, token: Token) -> Next {
+        let Some(entry) = self.entries.get_mut(key(token)) else {
+            return Next::Wait;
+        };
+        match &mut entry.source {
+            Source::Listener(_) => self.accept(now, token),
+            Source::Datagrams(socket) => {
+                socket.turn(now, &mut self.core, &mut self.scratch, &mut self.datagram)
+            }
+            Source::Stream(stream) => {
+                let closing = self.stopping.is_some();
+                let next = stream.turn(now, &mut self.core, &mut self.scratch, closing);
+                match stream.register(self.poll.registry(), token) {
+                    Ok(()) => next,
+                    Err(_) => Next::Close,
+                }
+            }
+        }
+    }
+
+    fn send_deferred(&mut self, now: Instant) {
+        while let Some(DeferredReply { caller, reply }) = self.core.poll_deferred() {
+            let token = Token(usize::try_from(caller.origin).unwrap_or(usize::MAX));
+            let Some(entry) = self.entry(token) else {
+                continue;
+            };
+            match &mut entry.source {
+                Source::Listener(_) => {}
+                Source::Datagrams(socket) => socket.send(&reply, &caller.peer),
+                Source::Stream(stream) => {
+                    append_record(stream.output(), &reply);
+                    if self.turn(now, token) == Next::Close {
+                        self.close(token);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes connections that have waited too long, and tries to accept again.
+    fn sweep(&mut self, now: Instant) {
+        if self.accept_again.is_some_and(|at| at <= now) {
+            self.accept_again = None;
+            self.accept_all();
+        }
+        if self.next_sweep.is_none_or(|at| at > now) {
+            return;
+        }
+        let overdue: Vec<(Token, Overdue)> = self
+            .streams()
+            .filter_map(|(token, stream)| stream.overdue(now).map(|why| (token, why)))
+            .collect();
+        for (token, why) in overdue {
+            match why {
+                Overdue::Stalled => self.core.stats_mut().stalled += 1,
+                Overdue::Idle => self.core.stats_mut().idle += 1,
+            }
+            self.close(token);
+        }
+        self.next_sweep = (self.connections > 0).then(|| now + SWEEP);
+    }
+
+    /// Takes in nothing more; what was read is still answered.
+    fn stop(&mut self, now: Instant) {
+        self.stopping = Some(now + DRAIN);
+        let sockets: Vec<Token> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry.source, Source::Listener(_)))
+            .map(|(key, entry)| token(key, entry.generation))
+            .collect();
+        for token in sockets {
+            self.close(token);
+        }
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let Some(until) = self.stopping else {
+            return false;
+        };
+        let waits = self.core.outstanding() > 0
+            || self.entries.iter_mut().any(|(_, entry)| match &mut entry.source {
+                Source::Stream(stream) => stream.has_output(),
+                _ => false,
+            });
+        !waits || Instant::now() >= until
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.again.is_empty()
+            || self.bell.stop.load(Ordering::Acquire) && self.stopping.is_none()
+        {
+            return Some(Duration::ZERO);
+        }
+        let next = [self.next_sweep, self.accept_again, self.stopping].into_iter().flatten().min();
+        next.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn insert(&mut self, source: impl FnOnce(Token) -> io::Result<Source>) -> io::Result<Token> {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let vacant = self.entries.vacant_entry();
+        let token = token(vacant.key(), generation);
+        let mut source = source(token)?;
+        let registry = self.poll.registry();
+        match &mut source {
+            Source::Listener(listener) => listener.register(registry, token, Interest::READABLE)?,
+            Source::Datagrams(datagrams) => {
+                registry.register(datagrams.socket(), token, Interest::READABLE)?;
+            }
+            Source::Stream(stream) => {
+                registry.register(stream.socket().source(), token, Interest::READABLE)?;
+            }
+        }
+        vacant.insert(Entry { generation, queued: true, source });
+        Ok(token)
+    }
+
+    fn close(&mut self, token: Token) {
+        if self.entry(token).is_none() {
+            return;
+        }
+        let mut entry = self.entries.remove(key(token));
+        let registry = self.poll.registry();
+        // Closing the descriptor takes it out of the poll in any case.
+        let _ = match &mut entry.source {
+            Source::Listener(listener) => listener.deregister(registry),
+            Source::Datagrams(datagrams) => registry.deregister(datagrams.socket()),
+            Source::Stream(stream) => {
+                self.connections -= 1;
+                registry.deregister(stream.socket().source())
+            }
+        };
+    }
+
+    fn look_again(&mut self, token: Token) {
+        if let Some(entry) = self.entry(token)
+            && !std::mem::replace(&mut entry.queued, true)
+        {
+            self.again.push(token);
+        }
+    }
+
+    fn entry(&mut self, token: Token) -> Option<&mut Entry> {
+        self.entries.get_mut(key(token)).filter(|entry| entry.generation == generation(token))
+    }
+
+    fn streams(&self) -> impl Iterator<Item = (Token, &Stream)> {
+        self.entries.iter().filter_map(|(key, entry)| match &entry.source {
+            Source::Stream(stream) => Some((token(key, entry.generation), &**stream)),
+            _ => None,
+        })
+    }
+}
+
+/// A token is a place in the slab and, above it, the generation of what is there.
+fn token(key: usize, generation: u32) -> Token {
+    Token(key | (generation as usize) << 32)
+}
+
+fn key(token: Token) -> usize {
+    token.0 & 0xffff_ffff
+}
+
+fn generation(token: Token) -> u32 {
+    u32::try_from(token.0 >> 32).unwrap_or(u32::MAX)
+}
+
+fn origin(token: Token) -> u64 {
+    token.0 as u64
+}

@@ -1,0 +1,276 @@
+//! A connection over TCP or a Unix socket.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token, event};
+
+use super::Scratch;
+use crate::proto::connection::{Connection, Cores};
+use crate::proto::record::RecordLimits;
+use crate::proto::server::{Caller, ServerCore};
+use crate::xdr::Encoder;
+
+/// Reads of one connection before the others get their turn.
+const READS_PER_TURN: usize = 16;
+
+/// Segments given to one vectored write.
+const SEGMENTS: usize = 64;
+
+/// How long the rest of a record, or room for answers, is waited for.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// How long a connection may say nothing. Clients close theirs a minute before.
+const IDLE: Duration = Duration::from_secs(360);
+
+/// Memory that an output queue may keep while it is empty.
+const KEPT_OUTPUT: usize = 16 << 10;
+
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    pub(super) fn source(&mut self) -> &mut dyn event::Source {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Unix(stream) => stream,
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(into),
+            Self::Unix(stream) => stream.read(into),
+        }
+    }
+
+    /// Writes the front of `queue` and drops what was taken.
+    fn write(&mut self, queue: &mut Encoder) -> io::Result<()> {
+        let mut slices = [IoSlice::new(&[]); SEGMENTS];
+        let mut count = 0;
+        for (slot, chunk) in slices.iter_mut().zip(queue.chunks()) {
+            *slot = IoSlice::new(chunk);
+            count += 1;
+        }
+        let taken = match (self, &slices[..count]) {
+            (Self::Tcp(stream), [one]) => stream.write(one)?,
+            (Self::Unix(stream), [one]) => stream.write(one)?,
+            (Self::Tcp(stream), some) => stream.write_vectored(some)?,
+            (Self::Unix(stream), some) => stream.write_vectored(some)?,
+        };
+        queue.advance(taken);
+        Ok(())
+    }
+}
+
+/// What a connection wants after its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// To be told by the system.
+    Wait,
+    /// Another turn: there is more to read.
+    Again,
+    /// To be closed.
+    Close,
+}
+
+/// Why a connection has waited too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overdue {
+    Stalled,
+    Idle,
+}
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    socket: Socket,
+    connection: Connection,
+    caller: Caller,
+    /// More may be there to read without another event.
+    readable: bool,
+    /// The system said that the peer will send no more: the end is there to be read.
+    read_closed: bool,
+    /// The end was read.
+    ended: bool,
+    /// WRITABLE is registered, because a write would have blocked.
+    blocked: bool,
+    last_input: Instant,
+    /// Since when the rest of a record, or room for output, has been waited for.
+    waiting_since: Option<Instant>,
+}
+
+impl Stream {
+    pub(super) fn new(now: Instant, socket: Socket, caller: Caller, limits: RecordLimits) -> Self {
+        Self {
+            socket,
+            connection: Connection::new(limits),
+            caller,
+            readable: true,
+            read_closed: false,
+            ended: false,
+            blocked: false,
+            last_input: now,
+            waiting_since: None,
+        }
+    }
+
+    pub(super) fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
+    pub(super) fn last_input(&self) -> Instant {
+        self.last_input
+    }
+
+    pub(super) fn output(&mut self) -> &mut Encoder {
+        self.connection.output()
+    }
+
+    /// Whether something is left to be written.
+    pub(super) fn has_output(&mut self) -> bool {
+        !self.connection.output().is_empty()
+    }
+
+    /// The system says that there may be something to do.
+    pub(super) fn handle_event(&mut self, event: &event::Event) {
+        self.read_closed |= event.is_read_closed() || event.is_error();
+        self.readable |= event.is_readable() || self.read_closed;
+    }
+
+    /// Reads, executes and answers, up to the budget of one turn.
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        core: &mut ServerCore,
+        scratch: &mut Scratch,
+        closing: bool,
+    ) -> Next {
+        for _ in 0..READS_PER_TURN {
+            if closing || !self.wants_input() {
+                break;
+            }
+            if let Err(next) = self.read(now, core, scratch) {
+                return next;
+            }
+        }
+        loop {
+            if self.flush(now).is_err() {
+                return Next::Close;
+            }
+            if !self.connection.is_held() || self.has_output() {
+                break;
+            }
+            let mut cores = Cores { server: Some((core, self.caller)), client: None };
+            if self.connection.resume(now, &mut cores).is_err() {
+                core.stats_mut().bad_records += 1;
+                return Next::Close;
+            }
+        }
+        self.note_waiting(now);
+        match () {
+            () if self.ended && !self.has_output() => Next::Close,
+            () if self.wants_input() && !closing => Next::Again,
+            () => Next::Wait,
+        }
+    }
+
+    /// Registers for what has to be waited for, if that changed.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let blocked = self.has_output();
+        if blocked == self.blocked {
+            return Ok(());
+        }
+        self.blocked = blocked;
+        let interest =
+            if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        registry.reregister(self.socket.source(), token, interest)
+    }
+
+    /// Whether the peer has been waited for too long.
+    pub(super) fn overdue(&self, now: Instant) -> Option<Overdue> {
+        let stalled = self.waiting_since.is_some_and(|since| now - since >= STALLED);
+        let idle = now.saturating_duration_since(self.last_input) >= IDLE;
+        match (stalled, idle) {
+            (true, _) => Some(Overdue::Stalled),
+            (_, true) => Some(Overdue::Idle),
+            _ => None,
+        }
+    }
+
+    fn wants_input(&self) -> bool {
+        self.readable && !self.ended && !self.connection.is_held()
+    }
+
+    fn read(
+        &mut self,
+        now: Instant,
+        core: &mut ServerCore,
+        scratch: &mut Scratch,
+    ) -> Result<(), Next> {
+        let direct = self.connection.space();
+        let is_direct = direct.is_some();
+        let into = direct.unwrap_or_else(|| scratch.room());
+        let room = into.len();
+        let n = match self.socket.read(into) {
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(());
+            }
+            Err(_) => return Err(Next::Close),
+        };
+        if n == 0 {
+            self.ended = true;
+            return Ok(());
+        }
+        self.last_input = now;
+        // A short read took all there was; the next byte is another event.
+        self.readable = n == room || self.read_closed;
+        let records = self.connection.records();
+        let mut cores = Cores { server: Some((core, self.caller)), client: None };
+        let handled = if is_direct {
+            self.connection.handle_filled(now, n, &mut cores)
+        } else {
+            scratch.with(n, |chunk| self.connection.handle_input(now, chunk, &mut cores))
+        };
+        if self.connection.records() > records {
+            self.waiting_since = None;
+        }
+        handled.map_err(|error| {
+            log::debug!("closing the connection of {}: {error}", self.caller.peer);
+            core.stats_mut().bad_records += 1;
+            // What was answered before is sent as far as the socket takes it.
+            let _ = self.flush(now);
+            Next::Close
+        })
+    }
+
+    /// Writes until all is out or the socket takes no more.
+    fn flush(&mut self, now: Instant) -> io::Result<()> {
+        while !self.connection.output().is_empty() {
+            match self.socket.write(self.connection.output()) {
+                Ok(()) => self.waiting_since = Some(now),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+        if self.connection.output().capacity() > KEPT_OUTPUT {
+            *self.connection.output() = Encoder::new();
+        }
+        Ok(())
+    }
+
+    fn note_waiting(&mut self, now: Instant) {
+        if self.connection.in_record() || self.has_output() {
+            self.waiting_since.get_or_insert(now);
+        } else {
+            self.waiting_since = None;
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The duplicate request cache: a repeated call is answered again, not executed again.
+//!
+//! RFC 5531 §5 leaves it to the server to remember calls. A call is the same if peer, xid,
+//! program, version, procedure, length and checksum are. Everything is bounded: by entries, by
+//! entries of one peer, by bytes and by age.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::service::Peer;
+use crate::xdr::Bytes;
+use crate::{Procedure, Program, Version, Xid};
+
+/// How many bytes of a call, from its start, the checksum covers.
+const CHECKED_BYTES: usize = 256;
+
+/// The bounds of a [`DuplicateCache`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheLimits {
+    /// Calls remembered. Default 65,536.
+    pub entries: usize,
+    /// Calls of one peer remembered. Default 1,024.
+    pub per_peer: usize,
+    /// Bytes of replies kept. Default 64 MiB.
+    pub bytes: usize,
+    /// The longest reply kept. Of a call with a longer one it is known only that it was executed,
+    /// and its repeats are dropped. Default 64 KiB.
+    pub reply_bytes: usize,
+    /// How long a call is remembered. Default 120 s.
+    pub age: Duration,
+}
+
+impl CacheLimits {
+    /// The defaults of the fields.
+    pub const DEFAULT: Self = Self {
+        entries: 65_536,
+        per_peer: 1024,
+        bytes: 64 << 20,
+        reply_bytes: 64 << 10,
+        age: Duration::from_secs(120),
+    };
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What makes two calls the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallKey {
+    peer: Peer,
+    xid: Xid,
+    program: Program,
+    version: Version,
+    procedure: Procedure,
+    len: usize,
+    checksum: u32,
+}
+
+impl CallKey {
+    /// The key of the call `message`, header included.
+    #[must_use]
+    pub fn new(
+        peer: Peer,
+        xid: Xid,
+        (program, version, procedure): (Program, Version, Procedure),
+        message: &[u8],
+    ) -> Self {
+        let checked = &message[..message.len().min(CHECKED_BYTES)];
+        let checksum = crc32fast::hash(checked);
+        Self { peer, xid, program, version, procedure, len: message.len(), checksum }
+    }
+}
+
+/// What the cache knows of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing: it is to be executed, and is in progress from now on.
+    New,
+    /// It is being executed, or was and the reply is not kept: drop the repeat.
+    Drop,
+    /// It was executed; the reply.
+    Replay(Bytes),
+}
+
+#[derive(Debug)]
+enum State {
+    InProgress,
+    Done(Option<Bytes>),
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: State,
+    /// Tells this entry from an earlier one of the same key in the queues.
+    generation: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ticket {
+    key: CallKey,
+    generation: u64,
+    at: Instant,
+}
+
+/// Remembers calls, the oldest of them forgotten first.
+#[derive(Debug)]
+pub struct DuplicateCache {
+    limits: CacheLimits,
+    entries: HashMap<CallKey, Entry>,
+    /// Every entry, oldest first; also ones that are gone, which their generation tells.
+    order: VecDeque<Ticket>,
+    /// The same for each peer.
+    peers: HashMap<Peer, VecDeque<(CallKey, u64)>>,
+    bytes: usize,
+    generation: u64,
+}
+
+impl DuplicateCache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(limits: CacheLimits) -> Self {
+        Self {
+            limits,
+            entries: HashMap::new(),
+            order: VecDeque::new(),
+            peers: HashMap::new(),
+            bytes: 0,
+            generation: 0,
+        }
+    }
+
+    /// Calls remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Looks a call up, and notes it as in progress if it is new.
+    pub fn begin(&mut self, now: Instant, key: CallKey) -> Seen {
+        self.expire(now);
+        match self.entries.get(&key) {
+            Some(Entry { state: State::InProgress | State::Done(None), .. }) => Seen::Drop,
+            Some(Entry { state: State::Done(Some(reply)), .. }) => Seen::Replay(reply.clone()),
+            None => {
+                self.insert(now, key);
+                Seen::New
+            }
+        }
+    }
+
+    /// The call was executed; `reply` answers its repeats.
+    pub fn finish(&mut self, key: &CallKey, reply: impl FnOnce() -> Bytes, len: usize) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        let kept = (len <= self.limits.reply_bytes).then(reply);
+        self.bytes += kept.as_ref().map_or(0, Bytes::len);
+        entry.state = State::Done(kept);
+        while self.bytes > self.limits.bytes && self.drop_oldest() {}
+    }
+
+    /// The call was not executed after all: a repeat of it may be.
+    pub fn forget(&mut self, key: &CallKey) {
+        self.remove(key);
+    }
+
+    fn insert(&mut self, now: Instant, key: CallKey) {
+        while self.entries.len() >= self.limits.entries && self.drop_oldest() {}
+        self.generation += 1;
+        let generation = self.generation;
+        self.entries.insert(key, Entry { state: State::InProgress, generation });
+        self.order.push_back(Ticket { key, generation, at: now });
+        self.sweep();
+        let mine = self.peers.entry(key.peer).or_default();
+        mine.push_back((key, generation));
+        if mine.len() > self.limits.per_peer
+            && let Some((oldest, generation)) = mine.pop_front()
+        {
+            self.remove_generation(&oldest, generation);
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some(ticket) = self.order.front()
+            && now.saturating_duration_since(ticket.at) >= self.limits.age
+        {
+            self.drop_oldest();
+        }
+    }
+
+    /// Takes out what is gone from the order, once it is the larger part of it.
+    fn sweep(&mut self) {
+        if self.order.len() > 2 * self.limits.entries.max(self.limits.per_peer) {
+            let entries = &self.entries;
+            self.order.retain(|ticket| {
+                entries.get(&ticket.key).is_some_and(|entry| entry.generation == ticket.generation)
+            });
+        }
+    }
+
+    /// Forgets the oldest entry. `false` if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        let Some(ticket) = self.order.pop_front() else {
+            return false;
+        };
+        self.remove_generation(&ticket.key, ticket.generation);
+        if let Some(mine) = self.peers.get_mut(&ticket.key.peer) {
+            // Queues are in the same order, so the peer's own is either there or already gone.
+            if mine.front().is_some_and(|&(_, generation)| generation == ticket.generation) {
+                mine.pop_front();
+            }
+            if mine.is_empty() {
+                self.peers.remove(&ticket.key.peer);
+            }
+        }
+        true
+    }
+
+    fn remove_generation(&mut self, key: &CallKey, generation: u64) {
+        if self.entries.get(key).is_some_and(|entry| entry.generation == generation) {
+            self.remove(key);
+        }
+    }
+
+    fn remove(&mut self, key: &CallKey) {
+        if let Some(Entry { state: State::Done(Some(reply)), .. }) = self.entries.remove(key) {
+            self.bytes -= reply.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(port: u16) -> Peer {
+        Peer::Udp(([127, 0, 0, 1], port).into())
+    }
+
+    fn key(peer: Peer, xid: u32, message: &[u8]) -> CallKey {
+        CallKey::new(peer, Xid(xid), (Program(1), Version(1), Procedure(1)), message)
+    }
+
+    fn finish(cache: &mut DuplicateCache, key: &CallKey, reply: &'static [u8]) {
+        cache.finish(key, || Bytes::from_static(reply), reply.len());
+    }
+
+    #[test]
+    fn a_repeat_is_dropped_and_then_replayed() {
+        let now = Instant::now();
+        let mut cache = DuplicateCache::new(CacheLimits::DEFAULT);
+        let call = key(peer(1), 7, b"args");
+        assert_eq!(cache.begin(now, call), Seen::New);
+        assert_eq!(cache.begin(now, call), Seen::Drop);
+        finish(&mut cache, &call, b"reply");
+        assert_eq!(cache.begin(now, call), Seen::Replay(Bytes::from_static(b"reply")));
+    }
+
+    #[test]
+    fn another_peer_xid_or_message_is_another_call() {
+        let now = Instant::now();
+        let mut cache = DuplicateCache::new(CacheLimits::DEFAULT);
+        assert_eq!(cache.begin(now, key(peer(1), 7, b"args")), Seen::New);
+        assert_eq!(cache.begin(now, key(peer(2), 7, b"args")), Seen::New);
+        assert_eq!(cache.begin(now, key(peer(1), 8, b"args")), Seen::New);
+        assert_eq!(cache.begin(now, key(peer(1), 7, b"argt")), Seen::New);
+        assert_eq!(cache.begin(now, key(peer(1), 7, b"args ")), Seen::New);
+        assert_eq!(cache.len(), 5);
+    }
+
+    #[test]
+    fn age_entries_and_bytes_are_bounded() {
+        let now = Instant::now();
+        let limits = CacheLimits { entries: 3, bytes: 10, reply_bytes: 6, ..CacheLimits::DEFAULT };
+        let mut cache = DuplicateCache::new(limits);
+        let keys: Vec<CallKey> = (1..=4).map(|i| key(peer(1), i, b"")).collect();
+        for call in &keys {
+            assert_eq!(cache.begin(now, *call), Seen::New);
+        }
+        assert_eq!(cache.len(), 3);
+        assert_eq!(cache.begin(now, keys[1]), Seen::Drop, "the second is still there");
+        finish(&mut cache, &keys[1], b"123456");
+        finish(&mut cache, &keys[2], b"12345");
+        assert_eq!((cache.len(), cache.bytes), (2, 5), "the oldest went for the bytes");
+        finish(&mut cache, &keys[3], b"too long to keep");
+        assert_eq!(cache.begin(now, keys[3]), Seen::Drop, "known to be executed");
+        let later = now + limits.age;
+        assert_eq!(cache.begin(later, keys[3]), Seen::New, "forgotten by age");
+        assert_eq!((cache.len(), cache.bytes, cache.peers.len()), (1, 0, 1));
+    }
+
+    #[test]
+    fn t16_a_flood_of_one_peer_leaves_the_others_alone() {
+        let now = Instant::now();
+        let mut cache = DuplicateCache::new(CacheLimits { per_peer: 10, ..CacheLimits::DEFAULT });
+        let call = key(peer(1), 7, b"args");
+        cache.begin(now, call);
+        for xid in 0..1000 {
+            cache.begin(now, key(peer(2), xid, b""));
+        }
+        assert_eq!(cache.begin(now, call), Seen::Drop);
+        assert_eq!(cache.len(), 11);
+    }
+
+    #[test]
+    fn a_forgotten_call_may_be_executed() {
+        let now = Instant::now();
+        let mut cache = DuplicateCache::new(CacheLimits::DEFAULT);
+        let call = key(peer(1), 7, b"args");
+        cache.begin(now, call);
+        cache.forget(&call);
+        assert_eq!(cache.begin(now, call), Seen::New);
+    }
+}

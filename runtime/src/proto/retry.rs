@@ -1,0 +1,271 @@
+//! When to send a datagram again: the round-trip estimate of RFC 6298, backoff and a budget.
+
+use std::time::{Duration, Instant};
+
+use super::xid::Random;
+
+/// More than this is never waited, so that no sum of times overflows.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The bounds of the time until a call is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// The first timeout as long as the server's round-trip time is not known. Default 1 s
+    /// (RFC 6298 §2.1).
+    pub initial: Duration,
+    /// The shortest timeout, and the least that is added to the round-trip time. Default 10 ms.
+    pub min: Duration,
+    /// The longest timeout. Default 60 s (RFC 6298 §2.5).
+    pub max: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_secs(1),
+            min: Duration::from_millis(10),
+            max: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A server's round-trip time, estimated as RFC 6298 has it (Jacobson), and the timeout made of it.
+#[derive(Debug, Clone)]
+pub struct RttEstimate {
+    policy: RetryPolicy,
+    /// SRTT and RTTVAR of RFC 6298 §2.
+    smoothed: Option<(Duration, Duration)>,
+    /// The timeout that a call had reached when a server that has become slow answered it. It holds
+    /// for the next calls until one is answered before it is sent again (Karn).
+    backed_off: Option<Duration>,
+}
+
+impl RttEstimate {
+    /// No estimate yet.
+    #[must_use]
+    pub fn new(mut policy: RetryPolicy) -> Self {
+        policy.max = policy.max.min(LONGEST);
+        policy.min = policy.min.min(policy.max);
+        Self { policy, smoothed: None, backed_off: None }
+    }
+
+    /// Takes in the round-trip time of a call that was sent once. That of a call sent more than
+    /// once says nothing, as it is not known which one was answered (Karn).
+    pub fn sample(&mut self, rtt: Duration) {
+        self.backed_off = None;
+        self.smoothed = Some(match self.smoothed {
+            None => (rtt, rtt / 2),
+            Some((smoothed, variation)) => {
+                (smoothed * 7 / 8 + rtt / 8, variation * 3 / 4 + smoothed.abs_diff(rtt) / 4)
+            }
+        });
+    }
+
+    /// Says that a call was answered after it had been sent again: `since` the last time, when its
+    /// timeout had reached `reached`.
+    ///
+    /// If that is about the time that an answer takes, a datagram was lost, and the estimate is as
+    /// good as before. Otherwise the server takes longer than was waited, and unless the next call
+    /// waits longer, it is never seen how long.
+    pub fn answered_late(&mut self, since: Duration, reached: Duration) {
+        let was_lost = self.smoothed.is_some_and(|(smoothed, variation)| {
+            since >= smoothed / 2 && since <= smoothed + smoothed / 8 + variation * 4
+        });
+        if !was_lost {
+            self.backed_off = Some(reached.min(self.policy.max));
+        }
+    }
+
+    /// The smoothed round-trip time, if any call was answered at once.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.smoothed.map(|(smoothed, _)| smoothed)
+    }
+
+    /// The timeout of a call sent for the first time (RFC 6298 §2.3).
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        let estimated = match self.smoothed {
+            None => self.policy.initial,
+            Some((smoothed, variation)) => smoothed + (variation * 4).max(self.policy.min),
+        };
+        estimated.max(self.backed_off.unwrap_or_default()).min(self.policy.max)
+    }
+
+    /// The timeout that follows `timeout` (RFC 6298 §5.5).
+    #[must_use]
+    pub fn backoff(&self, timeout: Duration) -> Duration {
+        (timeout * 2).min(self.policy.max)
+    }
+}
+
+/// `timeout` and up to a quarter more, so that clients that failed together do not come back
+/// together. Never less: that would send again what is only about to be answered.
+#[must_use]
+pub fn jittered(timeout: Duration, random: &mut Random) -> Duration {
+    timeout + (timeout / 4).mul_f64(f64::from(random.u32()) / (f64::from(u32::MAX) + 1.0))
+}
+
+/// How many resends a client may make: one for every ten calls, and ten a second.
+///
+/// It bounds what all clients together add to the load of a server that has gone down under it.
+#[derive(Debug, Clone)]
+pub struct RetryBudget {
+    /// In thousandths of a resend.
+    credit: u64,
+    /// Up to when the credit for passing time is given.
+    credited: Option<Instant>,
+}
+
+impl RetryBudget {
+    const RESEND: u64 = 1000;
+    const PER_CALL: u64 = Self::RESEND / 10;
+    const PER_MILLISECOND: u64 = Self::RESEND * 10 / 1000;
+    /// What passing time gives at most: bursts are earned by calls.
+    const IDLE_MAX: u64 = 20 * Self::RESEND;
+    const MAX: u64 = 1000 * Self::RESEND;
+
+    /// A budget for some resends at once.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { credit: Self::IDLE_MAX, credited: None }
+    }
+
+    /// Gives credit for a call.
+    pub fn earn(&mut self) {
+        self.credit = (self.credit + Self::PER_CALL).min(Self::MAX);
+    }
+
+    /// Takes one resend; false if there is no credit for it at `now`.
+    pub fn spend(&mut self, now: Instant) -> bool {
+        self.credit_time(now);
+        let left = self.credit.checked_sub(Self::RESEND);
+        self.credit = left.unwrap_or(self.credit);
+        left.is_some()
+    }
+
+    /// How long it takes until there is credit for another resend.
+    #[must_use]
+    pub fn refill(&self) -> Duration {
+        let missing = Self::RESEND.saturating_sub(self.credit);
+        Duration::from_millis(missing.div_ceil(Self::PER_MILLISECOND))
+    }
+
+    fn credit_time(&mut self, now: Instant) {
+        let since = *self.credited.get_or_insert(now);
+        let passed = now.saturating_duration_since(since);
+        let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        if self.credit < Self::IDLE_MAX {
+            let earned = millis.saturating_mul(Self::PER_MILLISECOND);
+            self.credit = self.credit.saturating_add(earned).min(Self::IDLE_MAX);
+        }
+        // What is left of a millisecond counts later.
+        self.credited = Some(since + Duration::from_millis(millis));
+    }
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_estimate_is_rfc_6298s() {
+        // RFC 6298 §2.2 and §2.3, by hand: (sample, SRTT, timeout) in milliseconds, in a row.
+        let table = [
+            (200, 200, 200 + 4 * 100), // SRTT = R, RTTVAR = R/2
+            (200, 200, 200 + 4 * 75),  // RTTVAR = 3/4 RTTVAR
+            (280, 210, 210 + 305),     // RTTVAR = 3/4 * 75 + 1/4 * 80 = 76.25
+        ];
+        let mut estimate = RttEstimate::new(RetryPolicy::default());
+        assert_eq!((estimate.rtt(), estimate.timeout()), (None, ms(1000)));
+        for (rtt, smoothed, timeout) in table {
+            estimate.sample(ms(rtt));
+            assert_eq!((estimate.rtt(), estimate.timeout()), (Some(ms(smoothed)), ms(timeout)));
+        }
+    }
+
+    #[test]
+    fn a_steady_server_gets_the_minimum_on_top() {
+        let mut estimate = RttEstimate::new(RetryPolicy::default());
+        for _ in 0..100 {
+            estimate.sample(ms(200));
+        }
+        let above = estimate.timeout() - ms(200);
+        assert!(above >= ms(10) && above < ms(11), "{above:?}");
+    }
+
+    #[test]
+    fn timeouts_double_up_to_the_maximum() {
+        let estimate = RttEstimate::new(RetryPolicy { max: ms(5000), ..RetryPolicy::default() });
+        let mut timeout = estimate.timeout();
+        let row = std::array::from_fn(|_| {
+            let this = timeout;
+            timeout = estimate.backoff(timeout);
+            this
+        });
+        assert_eq!(row, [ms(1000), ms(2000), ms(4000), ms(5000)]);
+    }
+
+    #[test]
+    fn a_late_answer_holds_the_timeout_until_a_prompt_one() {
+        let mut estimate = RttEstimate::new(RetryPolicy::default());
+        estimate.answered_late(ms(1), ms(2000));
+        assert_eq!(estimate.timeout(), ms(2000));
+        estimate.sample(ms(8));
+        assert_eq!(estimate.timeout(), ms(24));
+        for since in [0, 3, 26, 1000] {
+            estimate.answered_late(ms(since), ms(192));
+            assert_eq!(estimate.timeout(), ms(192), "{since} ms");
+            estimate.sample(ms(8));
+        }
+        assert!(estimate.timeout() <= ms(20));
+    }
+
+    #[test]
+    fn an_answer_to_the_last_resend_is_one_after_a_loss() {
+        let mut estimate = RttEstimate::new(RetryPolicy::default());
+        estimate.sample(ms(8));
+        for since in [4, 8, 25] {
+            estimate.answered_late(ms(since), ms(192));
+            assert_eq!(estimate.timeout(), ms(24), "{since} ms");
+        }
+    }
+
+    #[test]
+    fn jitter_only_adds_and_at_most_a_quarter() {
+        let mut random = Random::new(5);
+        let drawn: Vec<Duration> = (0..1000).map(|_| jittered(ms(1000), &mut random)).collect();
+        assert!(drawn.iter().all(|&d| d >= ms(1000) && d < ms(1250)));
+        assert!(drawn.iter().any(|&d| d < ms(1010)) && drawn.iter().any(|&d| d > ms(1240)));
+    }
+
+    #[test]
+    fn the_budget_is_ten_a_second_and_a_tenth_of_the_calls() {
+        let start = Instant::now();
+        let mut budget = RetryBudget::new();
+        let spent = |budget: &mut RetryBudget, at: u64| {
+            (0..).take_while(|_| budget.spend(start + ms(at))).count()
+        };
+        assert_eq!(spent(&mut budget, 0), 20);
+        assert_eq!(budget.refill(), ms(100));
+        assert_eq!(spent(&mut budget, 99), 0);
+        assert_eq!(budget.refill(), ms(1));
+        assert_eq!(spent(&mut budget, 1_000), 10);
+        for _ in 0..1_000 {
+            budget.earn();
+        }
+        assert_eq!(spent(&mut budget, 1_000), 100);
+        assert_eq!(spent(&mut budget, 3_600_000), 20);
+    }
+}

@@ -1,0 +1,335 @@
+//! The client's state machine, in virtual time.
+
+use std::time::{Duration, Instant};
+
+use farcall::proto::auth::OpaqueAuth;
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::retry::RetryPolicy;
+use farcall::xdr::{Bytes, Encoder};
+use farcall::{Doing, Error, Procedure, Program, Version, Xid};
+
+struct Bench {
+    core: ClientCore,
+    start: Instant,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(transport: Transport, seed: u64) -> Self {
+        let config = ClientConfig { transport, retry: RetryPolicy::default(), seed };
+        let now = Instant::now();
+        Self { core: ClientCore::new(&config), start: now, now }
+    }
+
+    fn datagram(seed: u64) -> Self {
+        Self::new(Transport::Datagram, seed)
+    }
+
+    fn stream() -> Self {
+        let mut bench = Self::new(Transport::Stream, 1);
+        bench.core.handle_connected(bench.now);
+        bench
+    }
+
+    fn call(&mut self, word: u32, millis: u64) -> Xid {
+        let params = CallParams {
+            program: Program(7),
+            version: Version(1),
+            procedure: Procedure(2),
+            credential: &OpaqueAuth::NONE,
+            deadline: self.now + Duration::from_millis(millis),
+        };
+        let args = |e: &mut Encoder| {
+            e.u32(word);
+            Ok(())
+        };
+        self.core.call(self.now, &params, args).expect("a word")
+    }
+
+    /// Sends the datagrams that are due.
+    fn transmit(&mut self) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        while let Some(message) = self.core.poll_transmit() {
+            sent.push(message.chunks().flatten().copied().collect());
+            self.core.handle_transmitted(self.now);
+        }
+        sent
+    }
+
+    fn answer(&mut self, xid: Xid, after: Duration) {
+        self.now += after;
+        let reply = success(xid);
+        self.core.handle_reply(self.now, &reply, || Bytes::from(reply.clone()));
+    }
+
+    /// Lets time pass to the next timer; what it makes be sent.
+    fn wake(&mut self) -> Option<Vec<Vec<u8>>> {
+        self.now = self.core.poll_timeout()?;
+        self.core.handle_timeout(self.now);
+        Some(self.transmit())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    /// Takes all that is to go over the stream.
+    fn drain(&mut self) -> Vec<u8> {
+        let output = self.core.output();
+        let bytes = output.chunks().flatten().copied().collect();
+        output.advance(output.len());
+        bytes
+    }
+}
+
+fn success(xid: Xid) -> Vec<u8> {
+    let words = [xid.0, 1, 0, 0, 0, 0, 42];
+    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_silent_server_is_asked_few_times() {
+    for seed in 0..1000 {
+        let mut bench = Bench::datagram(seed);
+        let xid = bench.call(1, 10_000);
+        let mut sent = bench.transmit();
+        while let Some(again) = bench.wake() {
+            sent.extend(again);
+        }
+        // At 0, 1, 3 and 7 s, with up to a quarter more.
+        assert_eq!(sent.len(), 4, "seed {seed}");
+        assert!(sent.windows(2).all(|pair| pair[0] == pair[1]), "seed {seed}");
+        assert_eq!(bench.elapsed(), 10_000 * MS);
+        let result = bench.core.take_result(xid);
+        let Some(Err(Error::TimedOut { after, sent: 4 })) = result else {
+            panic!("seed {seed}: {result:?}");
+        };
+        assert_eq!(after, 10_000 * MS);
+    }
+}
+
+#[test]
+fn a_server_that_fell_silent_is_asked_again_sooner_but_not_for_long() {
+    for seed in 0..1000 {
+        let mut bench = Bench::datagram(seed);
+        for word in 0..20 {
+            let xid = bench.call(word, 10_000);
+            bench.transmit();
+            bench.answer(xid, MS / 10);
+            assert!(bench.core.take_result(xid).is_some_and(|result| result.is_ok()));
+        }
+        bench.call(21, 10_000);
+        let mut sent = bench.transmit().len();
+        while let Some(again) = bench.wake() {
+            sent += again.len();
+        }
+        // After 10, 20, 40 ms and so on up to 5.12 s, with up to a quarter more.
+        assert_eq!(sent, 10, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_timeout_is_that_of_the_estimate_at_a_round_trip_of_200_ms() {
+    for seed in 0..100 {
+        let mut bench = Bench::datagram(seed);
+        for word in 0..50 {
+            let xid = bench.call(word, 10_000);
+            bench.transmit();
+            bench.answer(xid, 200 * MS);
+        }
+        bench.call(51, 10_000);
+        bench.transmit();
+        let timeout = bench.core.poll_timeout().expect("it is sent again") - bench.now;
+        // RFC 6298: 200 ms, and the minimum where the variation is less.
+        assert!(timeout >= 210 * MS && timeout <= 263 * MS, "seed {seed}: {timeout:?}");
+    }
+}
+
+#[test]
+fn nothing_but_the_awaited_reply_has_an_effect() {
+    let mut bench = Bench::datagram(3);
+    let xid = bench.call(1, 10_000);
+    let call = bench.transmit().remove(0);
+    let timer = bench.core.poll_timeout();
+    let mut forged = success(xid);
+    for flip in 1..=255 {
+        forged[2] = xid.0.to_be_bytes()[2] ^ flip;
+        bench.core.handle_reply(bench.now, &forged, Bytes::new);
+    }
+    for garbage in [&call[..], &call[..7], &[], &[0xff; 64]] {
+        bench.core.handle_reply(bench.now, garbage, Bytes::new);
+    }
+    let stats = bench.core.stats();
+    assert_eq!((stats.unknown_xid, stats.malformed, stats.replies), (255, 4, 0));
+    assert!(!bench.core.has_output() && bench.core.poll_ended().is_none());
+    assert_eq!(bench.core.poll_timeout(), timer);
+    bench.answer(xid, MS);
+    bench.answer(xid, MS);
+    assert_eq!((bench.core.poll_ended(), bench.core.poll_ended()), (Some(xid), None));
+    assert_eq!(
+        bench.core.take_result(xid).and_then(Result::ok).as_deref(),
+        Some(&[0, 0, 0, 42][..])
+    );
+    assert_eq!((bench.core.stats().unknown_xid, bench.core.stats().replies), (256, 1));
+}
+
+#[test]
+fn random_xids_hit_nothing() {
+    let mut bench = Bench::datagram(4);
+    let calls: Vec<Xid> = (0..1000).map(|word| bench.call(word, 10_000)).collect();
+    bench.transmit();
+    let mut random = farcall::proto::xid::Random::new(99);
+    for _ in 0..100_000 {
+        let reply = success(Xid(random.u32()));
+        bench.core.handle_reply(bench.now, &reply, Bytes::new);
+    }
+    // 1000 of 2^32 xids wait: 0.02 hits are expected.
+    assert_eq!((bench.core.stats().replies, bench.core.waiting()), (0, calls.len()));
+}
+
+#[test]
+fn a_call_past_its_deadline_is_not_waited_for() {
+    let mut bench = Bench::datagram(5);
+    let xid = bench.call(1, 0);
+    bench.core.handle_timeout(bench.now);
+    let result = bench.core.take_result(xid);
+    assert!(matches!(result, Some(Err(Error::TimedOut { after: Duration::ZERO, sent: 0 }))));
+    assert!(bench.core.poll_transmit().is_none());
+}
+
+#[test]
+fn what_cannot_be_sent_ends_its_call_only() {
+    let mut bench = Bench::datagram(6);
+    let [first, second] = [1, 2].map(|word| bench.call(word, 1000));
+    assert!(bench.core.poll_transmit().is_some());
+    bench.core.handle_unsendable(std::io::ErrorKind::InvalidInput.into());
+    assert_eq!(bench.transmit().len(), 1);
+    let result = bench.core.take_result(first);
+    assert!(matches!(result, Some(Err(Error::Io { doing: Doing::Send, .. }))), "{result:?}");
+    assert!(bench.core.take_result(second).is_none());
+}
+
+#[test]
+fn a_blocked_datagram_is_still_the_next_and_still_ends_in_time() {
+    let mut bench = Bench::datagram(7);
+    let xid = bench.call(1, 50);
+    assert!(bench.core.poll_transmit().is_some() && bench.core.poll_transmit().is_some());
+    assert_eq!(bench.core.poll_timeout(), Some(bench.now + 50 * MS));
+    assert_eq!(bench.wake(), Some(vec![]));
+    assert!(matches!(bench.core.take_result(xid), Some(Err(Error::TimedOut { sent: 0, .. }))));
+}
+
+#[test]
+fn another_address_gets_everything_unanswered_at_once() {
+    let mut bench = Bench::datagram(8);
+    let calls = [1, 2, 3].map(|word| bench.call(word, 1000));
+    let first = bench.transmit();
+    bench.answer(calls[1], MS);
+    bench.core.handle_readdressed();
+    assert_eq!(bench.transmit(), [first[0].clone(), first[2].clone()]);
+}
+
+/// 100 calls a second of one second each, while the server is away for a minute.
+#[test]
+fn a_server_that_is_down_is_not_stormed() {
+    let mut bench = Bench::datagram(9);
+    for word in 0..1000 {
+        let xid = bench.call(word, 1000);
+        bench.transmit();
+        bench.answer(xid, MS);
+        assert!(bench.core.take_result(xid).is_some());
+    }
+    let before = bench.core.stats();
+    let down = bench.now;
+    for call in 0..6000 {
+        let at = down + call * 10 * MS;
+        while bench.core.poll_timeout().is_some_and(|timer| timer <= at) {
+            bench.wake();
+        }
+        bench.now = at;
+        bench.call(call, 1000);
+        bench.transmit();
+    }
+    let stats = bench.core.stats();
+    let (calls, resent) = (stats.calls - before.calls, stats.resent - before.resent);
+    // A tenth of the calls, those before included, ten a second, and what there is to begin with.
+    assert!(calls == 6000 && resent <= 600 + 100 + 600 + 20, "{resent} resent");
+    assert!(stats.held_back > 0 && bench.core.waiting() <= 101);
+}
+
+#[test]
+fn a_stream_carries_records_of_one_fragment_and_nothing_twice() {
+    let mut bench = Bench::stream();
+    let [first, second] = [1, 2].map(|word| bench.call(word, 10_000));
+    let bytes = bench.drain();
+    assert_eq!(bytes.len(), 2 * 48);
+    assert_eq!(bytes[..4], (1_u32 << 31 | 44).to_be_bytes());
+    assert_eq!(
+        (&bytes[4..8], &bytes[52..56]),
+        (&first.0.to_be_bytes()[..], &second.0.to_be_bytes()[..])
+    );
+    assert_eq!(bench.core.poll_timeout(), Some(bench.now + 10_000 * MS));
+    bench.wake();
+    assert!(bench.drain().is_empty());
+    let result = bench.core.take_result(first);
+    assert!(matches!(result, Some(Err(Error::TimedOut { sent: 1, .. }))), "{result:?}");
+}
+
+#[test]
+fn a_new_connection_gets_the_unanswered_calls_in_order() {
+    let mut bench = Bench::stream();
+    let calls = [1, 2, 3].map(|word| bench.call(word, 10_000));
+    let bytes = bench.drain();
+    bench.answer(calls[1], MS);
+    bench.core.handle_disconnected(bench.now);
+    assert!(bench.core.wants_connection(bench.now));
+    let late = bench.call(4, 10_000);
+    assert!(!bench.core.has_output());
+    bench.core.handle_connected(bench.now);
+    let again = bench.drain();
+    assert_eq!(again[..48], bytes[..48]);
+    assert_eq!(again[48..96], bytes[96..]);
+    assert_eq!(again[100..104], late.0.to_be_bytes());
+    let stats = bench.core.stats();
+    assert_eq!((stats.sent, stats.resent, stats.reconnects), (4, 2, 1));
+}
+
+#[test]
+fn attempts_to_connect_get_rarer_until_there_is_a_reply() {
+    let mut bench = Bench::stream();
+    let xid = bench.call(1, 60_000);
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        bench.core.handle_disconnected(bench.now);
+        let retry = bench.core.poll_timeout().expect("a call waits");
+        waits.push(retry - bench.now);
+        bench.now = retry;
+        assert!(bench.core.wants_connection(bench.now));
+        // To be accepted is not to be served.
+        bench.core.handle_connected(bench.now);
+    }
+    let least = [0, 50, 100, 200, 400, 800, 1600, 3200, 5000, 5000].map(|millis| millis * MS);
+    for (wait, least) in waits.into_iter().zip(least) {
+        assert!(wait >= least && wait <= least * 5 / 4, "{wait:?} for {least:?}");
+    }
+    bench.answer(xid, MS);
+    bench.core.handle_disconnected(bench.now);
+    assert!(!bench.core.wants_connection(bench.now), "nobody waits for anything");
+    bench.call(2, 1000);
+    assert!(bench.core.wants_connection(bench.now));
+}
+
+#[test]
+fn a_large_result_shares_the_message() {
+    let mut bench = Bench::datagram(10);
+    let xid = bench.call(1, 1000);
+    bench.transmit();
+    let mut reply = success(xid);
+    reply.resize(20_000, 5);
+    let reply = Bytes::from(reply);
+    bench.core.handle_reply(bench.now, &reply, || reply.clone());
+    let result = bench.core.take_result(xid).and_then(Result::ok).expect("a success");
+    assert_eq!((result.len(), result.as_ptr()), (20_000 - 24, reply[24..].as_ptr()));
+}

@@ -1,0 +1,189 @@
+//! Calls over UDP, to servers made by hand.
+
+mod client_peer;
+
+use std::net::UdpSocket;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use client_peer::{
+    ECHO, blob, brief, connect, echo, echoed, patient, receive, start_echo, success, udp,
+};
+use farcall::xdr::Bytes;
+use farcall::{Doing, Error};
+
+fn answer(socket: &UdpSocket, calls: usize) {
+    for _ in 0..calls {
+        let (call, from) = receive(socket);
+        socket.send_to(&echoed(&call), from).expect("the client listens");
+    }
+}
+
+#[test]
+fn a_call_is_one_datagram_and_its_answer_another() {
+    let (target, server) = udp(|socket| receive_and_answer(&socket));
+    let client = connect(&target, &patient());
+    assert_eq!(echo(&client, 0x0102_0304).ok(), Some(0x0102_0304));
+    let call = server.join().expect("one call");
+    // RFC 5531 §9: CALL, RPC version 2, program, version, procedure, two empty AUTH_NONE fields.
+    let words: [u32; 10] = [0, 2, 0x2000_0099, 1, ECHO.0, 0, 0, 0, 0, 0x0102_0304];
+    let expected: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+    assert_eq!(call[4..], expected);
+    let stats = client.stats();
+    assert_eq!((stats.calls, stats.sent, stats.resent, stats.replies), (1, 1, 0, 1));
+}
+
+fn receive_and_answer(socket: &UdpSocket) -> Vec<u8> {
+    let (call, from) = receive(socket);
+    socket.send_to(&echoed(&call), from).expect("the client listens");
+    call
+}
+
+#[test]
+fn ipv6_works_where_the_host_has_it() {
+    let Ok(socket) = UdpSocket::bind("[::1]:0") else {
+        eprintln!("skipped: this host has no IPv6");
+        return;
+    };
+    let target = format!("udp://{}", socket.local_addr().expect("it is bound"));
+    let server = thread::spawn(move || answer(&socket, 1));
+    assert_eq!(echo(&connect(&target, &patient()), 6).ok(), Some(6));
+    server.join().expect("one call");
+}
+
+#[test]
+fn a_host_name_finds_whichever_address_listens() {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let target = format!("udp://localhost:{}", socket.local_addr().expect("it is bound").port());
+    let server = thread::spawn(move || answer(&socket, 1));
+    assert_eq!(echo(&connect(&target, &patient()), 4).ok(), Some(4));
+    server.join().expect("one call");
+}
+
+#[test]
+fn another_xid_is_no_answer_and_makes_nothing_be_sent() {
+    let (target, server) = udp(|socket| {
+        let (call, from) = receive(&socket);
+        let mut forged = success(&call, &[0, 0, 0, 9]);
+        for flip in 1..=100 {
+            forged[3] = call[3] ^ flip;
+            socket.send_to(&forged, from).expect("the client listens");
+        }
+        socket.send_to(&call, from).expect("the client listens");
+        socket.send_to(&echoed(&call), from).expect("the client listens");
+    });
+    let client = connect(&target, &patient());
+    assert_eq!(echo(&client, 7).ok(), Some(7));
+    server.join().expect("one call");
+    let stats = client.stats();
+    assert_eq!((stats.unknown_xid, stats.malformed, stats.replies), (100, 1, 1));
+    assert_eq!((stats.sent, stats.resent), (1, 0));
+}
+
+#[test]
+fn another_source_is_no_answer() {
+    let (target, server) = udp(|socket| {
+        let (call, from) = receive(&socket);
+        let stranger = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        stranger.send_to(&success(&call, &[0, 0, 0, 9]), from).expect("sent");
+        socket.send_to(&echoed(&call), from).expect("the client listens");
+    });
+    let client = connect(&target, &patient());
+    assert_eq!(echo(&client, 7).ok(), Some(7));
+    server.join().expect("one call");
+    assert_eq!((client.stats().unknown_xid, client.stats().replies), (0, 1));
+}
+
+#[test]
+fn a_second_answer_is_dropped() {
+    let (target, server) = udp(|socket| {
+        let (first, from) = receive(&socket);
+        socket.send_to(&echoed(&first), from).expect("the client listens");
+        let (second, from) = receive(&socket);
+        socket.send_to(&echoed(&first), from).expect("the client listens");
+        socket.send_to(&echoed(&second), from).expect("the client listens");
+    });
+    let client = connect(&target, &patient());
+    assert_eq!((echo(&client, 1).ok(), echo(&client, 2).ok()), (Some(1), Some(2)));
+    server.join().expect("two calls");
+    assert_eq!((client.stats().unknown_xid, client.stats().replies), (1, 2));
+}
+
+#[test]
+fn a_silent_server_gets_the_same_bytes_again_until_the_deadline() {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let target = format!("udp://{}", socket.local_addr().expect("it is bound"));
+    let client = connect(&target, &brief(200).initial_rto(Duration::from_millis(40)));
+    let started = Instant::now();
+    let error = echo(&client, 7).expect_err("nobody answers");
+    let took = started.elapsed();
+    // After 40 and 80 ms, with up to a quarter more; 160 more are too late.
+    let Error::TimedOut { after, sent: 3 } = error else { panic!("{error:?}") };
+    assert!(after >= Duration::from_millis(200) && after <= took, "{after:?} of {took:?}");
+    let sent: Vec<Vec<u8>> = (0..3).map(|_| receive(&socket).0).collect();
+    assert!(sent[0] == sent[1] && sent[1] == sent[2]);
+    assert_eq!((client.stats().timed_out, client.stats().resent), (1, 2));
+}
+
+#[test]
+fn a_server_that_is_not_there_yet_is_waited_for() {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let addr = socket.local_addr().expect("it is bound");
+    drop(socket);
+    let client =
+        connect(&format!("udp://{addr}"), &patient().initial_rto(Duration::from_millis(20)));
+    let pending = start_echo(&client, 5);
+    let server = thread::spawn(move || {
+        answer(&UdpSocket::bind(addr).expect("the port is still free"), 1);
+    });
+    assert_eq!(pending.wait().ok(), Some(5));
+    server.join().expect("one call");
+}
+
+#[test]
+fn nobody_at_the_port_is_counted_and_times_out() {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let target = format!("udp://{}", socket.local_addr().expect("it is bound"));
+    drop(socket);
+    let client = connect(&target, &brief(50));
+    assert!(echo(&client, 5).is_err_and(|error| error.is_timeout()));
+    assert_eq!(client.stats().unreachable, 1);
+}
+
+#[test]
+fn what_does_not_fit_a_datagram_is_an_error_at_once() {
+    let (target, server) = udp(|socket| answer(&socket, 3));
+    let client = connect(&target, &patient());
+    let other = start_echo(&client, 1);
+    let too_large = Bytes::from(vec![1; 66_000]);
+    let error = blob(&client, &too_large).expect_err("it is too large");
+    assert!(matches!(error, Error::Io { doing: Doing::Send, .. }), "{error:?}");
+    let large = Bytes::from(vec![2; 60_000]);
+    assert_eq!(other.wait().ok(), Some(1));
+    assert_eq!(blob(&client, &large).ok(), Some(large));
+    // The buffer that the large answer kept is not used again.
+    assert_eq!(echo(&client, 3).ok(), Some(3));
+    server.join().expect("three calls");
+}
+
+#[test]
+fn many_threads_share_a_socket() {
+    const THREADS: u32 = 8;
+    const CALLS: u32 = 200;
+    let (target, server) = udp(|socket| answer(&socket, (THREADS * CALLS) as usize));
+    let client = connect(&target, &patient());
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let client = client.clone();
+            scope.spawn(move || {
+                for call in 0..CALLS {
+                    let word = thread << 16 | call;
+                    assert_eq!(echo(&client, word).ok(), Some(word));
+                }
+            });
+        }
+    });
+    let stats = client.stats();
+    assert_eq!((stats.calls, stats.timed_out), (u64::from(THREADS * CALLS), 0));
+    drop(server);
+}

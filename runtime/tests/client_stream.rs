@@ -1,0 +1,319 @@
+//! Calls over TCP and Unix sockets, to servers made by hand.
+
+mod client_peer;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use client_peer::{
+    INTERFACE, blob, brief, connect, echo, echoed, patient, read_record, record, reply, serve_echo,
+    start_echo, tcp,
+};
+use farcall::proto::message::{AcceptStatus, AuthStatus, RejectStatus};
+use farcall::xdr::{Bytes, DecodeErrorKind, EncodeErrorKind};
+use farcall::{BadTarget, Client, Doing, Error, Pending, Procedure, Refusal, Version};
+
+fn accept(listener: &TcpListener) -> std::net::TcpStream {
+    let (stream, _) = listener.accept().expect("a client");
+    stream.set_nodelay(true).expect("a TCP socket");
+    stream
+}
+
+#[test]
+fn calls_follow_each_other_on_one_connection() {
+    let (target, server) = tcp(|listener| serve_echo(accept(&listener)));
+    let client = connect(&target, &patient());
+    for word in 0..1000 {
+        assert_eq!(echo(&client, word).ok(), Some(word));
+    }
+    let stats = client.stats();
+    assert_eq!((stats.sent, stats.resent, stats.replies, stats.reconnects), (1000, 0, 1000, 0));
+    drop(client);
+    server.join().expect("the connection ends");
+}
+
+#[test]
+fn unix_sockets_are_streams_too() {
+    let path = std::env::temp_dir().join(format!("farcall-client-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).expect("a free path");
+    let server = thread::spawn(move || serve_echo(listener.accept().expect("a client").0));
+    let client = connect(&format!("unix://{}", path.display()), &patient());
+    let large = Bytes::from(vec![3; 1 << 20]);
+    assert_eq!(echo(&client, 1).ok(), Some(1));
+    assert_eq!(blob(&client, &large).ok(), Some(large));
+    drop(client);
+    server.join().expect("the connection ends");
+    std::fs::remove_file(&path).expect("it was there");
+}
+
+#[test]
+fn an_answer_may_come_in_any_pieces() {
+    let (target, server) = tcp(|listener| {
+        let mut stream = accept(&listener);
+        let call = read_record(&mut stream).expect("a call");
+        for byte in record(&echoed(&call)) {
+            stream.write_all(&[byte]).expect("the client listens");
+        }
+        let call = read_record(&mut stream).expect("a call");
+        for fragment in [0, 3, 25, 28].windows(2) {
+            let part = &echoed(&call)[fragment[0]..fragment[1]];
+            let mut piece = record(part);
+            piece[0] = if fragment[1] == 28 { 0x80 } else { 0 };
+            stream.write_all(&piece).expect("the client listens");
+        }
+    });
+    let client = connect(&target, &patient());
+    assert_eq!((echo(&client, 8).ok(), echo(&client, 9).ok()), (Some(8), Some(9)));
+    server.join().expect("two calls");
+}
+
+#[test]
+fn calls_that_were_started_are_answered_in_any_order() {
+    const CALLS: u32 = 500;
+    let (target, server) = tcp(|listener| {
+        let mut stream = accept(&listener);
+        let calls: Vec<Vec<u8>> =
+            (0..CALLS).map(|_| read_record(&mut stream).expect("a call")).collect();
+        let answers: Vec<u8> = calls.iter().rev().flat_map(|call| record(&echoed(call))).collect();
+        stream.write_all(&answers).expect("the client listens");
+    });
+    let client = connect(&target, &patient());
+    let pending: Vec<Pending<u32>> = (0..CALLS).map(|word| start_echo(&client, word)).collect();
+    for (word, pending) in (0..).zip(pending) {
+        assert_eq!(pending.wait().ok(), Some(word));
+    }
+    server.join().expect("all calls");
+}
+
+#[test]
+fn corked_calls_go_out_when_somebody_waits() {
+    let (target, server) = tcp(|listener| {
+        let mut stream = accept(&listener);
+        let mut all = vec![0; 10 * 48];
+        let read = stream.read(&mut all).expect("calls");
+        for call in all.chunks(48) {
+            stream.write_all(&record(&echoed(&call[4..]))).expect("the client listens");
+        }
+        read
+    });
+    let client = connect(&target, &patient().corked(true));
+    let pending: Vec<Pending<u32>> = (0..10).map(|word| start_echo(&client, word)).collect();
+    for (word, pending) in (0..).zip(pending) {
+        assert_eq!(pending.wait().ok(), Some(word));
+    }
+    assert_eq!(server.join().expect("all calls"), 10 * 48);
+}
+
+#[test]
+fn many_threads_share_a_connection() {
+    let (target, server) = tcp(|listener| serve_echo(accept(&listener)));
+    let client = connect(&target, &patient());
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let client = client.clone();
+            scope.spawn(move || {
+                for call in 0..300 {
+                    let word = thread << 16 | call;
+                    assert_eq!(echo(&client, word).ok(), Some(word));
+                }
+            });
+        }
+    });
+    assert_eq!((client.stats().replies, client.stats().timed_out), (8 * 300, 0));
+    drop(client);
+    server.join().expect("the connection ends");
+}
+
+#[test]
+fn large_data_goes_both_ways_at_once() {
+    const LEN: usize = 4 << 20;
+    // It does not read the second call before the client has read the first answer.
+    let (target, server) = tcp(|listener| serve_echo(accept(&listener)));
+    let client = connect(&target, &patient());
+    let data: Bytes = (0..=250).cycle().take(LEN).collect();
+    let starts: Vec<Pending<Bytes>> = (0..4)
+        .map(|_| {
+            let args = |e: &mut farcall::xdr::Encoder| e.opaque(&data, u32::MAX);
+            client.start(client_peer::BLOB, args, |d| d.opaque(u32::MAX))
+        })
+        .collect();
+    for pending in starts {
+        assert!(pending.wait().is_ok_and(|answer| answer == data));
+    }
+    drop(client);
+    server.join().expect("the connection ends");
+}
+
+#[test]
+fn a_lost_connection_is_made_again_from_the_same_port_and_the_calls_sent_again() {
+    let (target, server) = tcp(|listener| {
+        let (mut stream, first) = listener.accept().expect("a client");
+        let lost: Vec<_> = (0..3).map(|_| read_record(&mut stream)).collect();
+        drop(stream);
+        let (mut stream, second) = listener.accept().expect("it connects again");
+        let again: Vec<_> = (0..3).map(|_| read_record(&mut stream)).collect();
+        for call in again.iter().flatten() {
+            stream.write_all(&record(&echoed(call))).expect("the client listens");
+        }
+        (first == second, lost == again)
+    });
+    let client = connect(&target, &patient());
+    let pending = [1, 2, 3].map(|word| start_echo(&client, word));
+    assert_eq!(pending.map(|pending| pending.wait().ok()), [Some(1), Some(2), Some(3)]);
+    assert_eq!(server.join().expect("two connections"), (true, true));
+    let stats = client.stats();
+    assert_eq!((stats.sent, stats.resent, stats.reconnects), (3, 3, 1));
+}
+
+#[test]
+fn a_connection_lost_between_calls_is_not_noticed_by_the_next() {
+    let (target, server) = tcp(|listener| {
+        for _ in 0..3 {
+            let mut stream = accept(&listener);
+            let call = read_record(&mut stream).expect("a call");
+            stream.write_all(&record(&echoed(&call))).expect("the client listens");
+        }
+    });
+    let client = connect(&target, &patient());
+    for word in 0..3 {
+        assert_eq!(echo(&client, word).ok(), Some(word));
+    }
+    server.join().expect("three connections");
+}
+
+#[test]
+fn a_server_that_stays_away_is_waited_for_until_the_deadline() {
+    let (target, server) = tcp(|listener| {
+        let mut stream = accept(&listener);
+        drop(listener);
+        read_record(&mut stream)
+    });
+    let client = connect(&target, &brief(300));
+    let started = Instant::now();
+    let error = echo(&client, 1).expect_err("the server went away");
+    assert!(matches!(error, Error::TimedOut { sent: 1, .. }), "{error:?}");
+    assert!(started.elapsed() >= Duration::from_millis(300));
+    assert!(server.join().expect("one connection").is_some());
+}
+
+#[test]
+fn the_deadline_holds_with_a_silent_server() {
+    let (target, server) = tcp(|listener| {
+        let mut stream = accept(&listener);
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("the client ends it");
+        rest.len()
+    });
+    let client = connect(&target, &brief(150));
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let error = echo(&client, 1).expect_err("nobody answers");
+                assert!(matches!(error, Error::TimedOut { sent: 1, .. }), "{error:?}");
+            });
+        }
+    });
+    assert!(started.elapsed() >= Duration::from_millis(150));
+    drop(client);
+    // Over a stream nothing is sent twice.
+    assert_eq!(server.join().expect("one connection"), 4 * (4 + 40 + 4));
+}
+
+#[test]
+fn nobody_who_listens_is_an_error_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let target = format!("tcp://{}", listener.local_addr().expect("it is bound"));
+    drop(listener);
+    let error = Client::connect(&target, &INTERFACE, &patient()).expect_err("nobody listens");
+    let Error::Io { doing: Doing::Connect, source } = error else { panic!("{error:?}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn targets_that_are_none_are_errors() {
+    let table =
+        [("kv", BadTarget::Scheme), ("tcp://", BadTarget::Empty), ("tcp://h:0", BadTarget::Port)];
+    for (target, expected) in table {
+        let error = Client::connect(target, &INTERFACE, &patient()).expect_err("not a target");
+        assert!(matches!(error, Error::BadTarget(what) if what == expected), "{error:?}");
+    }
+}
+
+#[test]
+fn what_the_server_answers_instead_of_results_is_the_error() {
+    let table: [(&[u32], Refusal); 6] = [
+        (&[0, 0, 0, 1], Refusal::Accepted(AcceptStatus::ProgUnavail)),
+        (
+            &[0, 0, 0, 2, 3, 4],
+            Refusal::Accepted(AcceptStatus::ProgMismatch { low: Version(3), high: Version(4) }),
+        ),
+        (&[0, 0, 0, 3], Refusal::Accepted(AcceptStatus::ProcUnavail)),
+        (&[0, 0, 0, 4], Refusal::Accepted(AcceptStatus::GarbageArgs)),
+        (&[1, 0, 2, 2], Refusal::Denied(RejectStatus::RPC_MISMATCH)),
+        (&[1, 1, 5], Refusal::Denied(RejectStatus::AuthError(AuthStatus::TooWeak))),
+    ];
+    let (target, server) = tcp(move |listener| {
+        let mut stream = accept(&listener);
+        for (words, _) in table {
+            let call = read_record(&mut stream).expect("a call");
+            stream.write_all(&record(&reply(&call, words, &[]))).expect("the client listens");
+        }
+        let call = read_record(&mut stream).expect("a call");
+        stream.write_all(&record(&reply(&call, &[2], &[]))).expect("the client listens");
+        let call = read_record(&mut stream).expect("a call");
+        stream.write_all(&record(&reply(&call, &[0, 0, 0, 0], &[1]))).expect("it listens");
+    });
+    let client = connect(&target, &patient());
+    for (words, expected) in table {
+        let error = echo(&client, 1).expect_err("it is refused");
+        assert!(matches!(error, Error::Refused(refusal) if refusal == expected), "{words:?}");
+    }
+    let Err(Error::Decode(header)) = echo(&client, 1) else { panic!("not a reply") };
+    assert_eq!(header.kind(), DecodeErrorKind::BadEnum { ty: "reply_stat", value: 2 });
+    let Err(Error::Decode(results)) = echo(&client, 1) else { panic!("not a word") };
+    assert_eq!(results.kind(), DecodeErrorKind::Truncated { needed: 4, remaining: 1 });
+    server.join().expect("all calls");
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_not_sent() {
+    let (target, server) = tcp(|listener| serve_echo(accept(&listener)));
+    let client = connect(&target, &patient());
+    let result = client.call(Procedure(2), |e| e.opaque(b"too long", 4), |d| d.u32());
+    let Err(Error::Encode(error)) = result else { panic!("{result:?}") };
+    assert_eq!(error.kind(), EncodeErrorKind::TooLong { len: 8, max: 4 });
+    assert_eq!(echo(&client, 1).ok(), Some(1));
+    assert_eq!((client.stats().calls, client.stats().sent), (1, 1));
+    drop(client);
+    server.join().expect("the connection ends");
+}
+
+#[test]
+fn a_call_that_nobody_waits_for_is_forgotten() {
+    let (target, server) = tcp(|listener| serve_echo(accept(&listener)));
+    let client = connect(&target, &patient());
+    drop(start_echo(&client, 1));
+    assert_eq!(echo(&client, 2).ok(), Some(2));
+    assert_eq!((client.stats().unknown_xid, client.stats().replies), (1, 1));
+    drop(client);
+    server.join().expect("the connection ends");
+}
+
+#[test]
+fn a_reply_above_the_limit_ends_the_connection() {
+    let (target, server) = tcp(|listener| {
+        for _ in 0..2 {
+            serve_echo(accept(&listener));
+        }
+    });
+    let client = connect(&target, &brief(200).max_reply(1000));
+    assert!(blob(&client, &Bytes::from(vec![0; 1000])).is_err_and(|error| error.is_timeout()));
+    assert!(client.stats().malformed >= 1 && client.stats().reconnects >= 1);
+    drop(client);
+    drop(server);
+}
