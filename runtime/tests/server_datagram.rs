@@ -1,0 +1,101 @@
+//! A server and its datagrams, through real sockets.
+
+mod server_peer;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use farcall::xdr::Bytes;
+use farcall::{Dispatch, Running, Server};
+use server_peer::{ECHO, Echo, LATER, LONG, TWICE, call, reply, serve};
+
+fn socket_to(server: &Running) -> UdpSocket {
+    let addr = server.udp_addrs().next().expect("asked for");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
+    socket.connect(SocketAddr::from(([127, 0, 0, 1], addr.port()))).expect("loopback");
+    socket.set_read_timeout(Some(LONG)).expect("not zero");
+    socket
+}
+
+fn receive(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 65_536];
+    let n = socket.recv(&mut buffer).expect("an answer");
+    buffer.truncate(n);
+    buffer
+}
+
+#[test]
+fn t13_runts_are_not_answered_and_do_no_harm() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let socket = socket_to(&server);
+    let whole = call(1, ECHO, b"abcd");
+    for len in 0..whole.len() {
+        // What is long enough for a header is a call, and is answered; those are left out.
+        if len < 40 {
+            socket.send(&whole[..len]).expect("loopback");
+        }
+    }
+    socket.send(&whole).expect("loopback");
+    assert_eq!(receive(&socket), reply(1, b"abcd"));
+}
+
+#[test]
+fn a_short_datagram_is_not_read_on_into_the_one_before() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let socket = socket_to(&server);
+    socket.send(&call(1, ECHO, b"secret")).expect("loopback");
+    assert_eq!(receive(&socket), reply(1, b"secret"));
+    // A header without arguments: GARBAGE_ARGS, not the last caller's arguments.
+    socket.send(&call(2, ECHO, b"")[..40]).expect("loopback");
+    let words: Vec<u8> = [2u32, 1, 0, 0, 0, 4].iter().flat_map(|word| word.to_be_bytes()).collect();
+    assert_eq!(receive(&socket), words);
+}
+
+#[test]
+fn an_answer_may_come_later() {
+    let (echo, replies) = Echo::new();
+    let server = serve(&echo);
+    let socket = socket_to(&server);
+    socket.send(&call(1, LATER, b"")).expect("loopback");
+    let later = replies.recv_timeout(LONG).expect("called");
+    socket.send(&call(2, ECHO, b"meanwhile")).expect("loopback");
+    assert_eq!(receive(&socket), reply(2, b"meanwhile"));
+    later.send(Ok(Bytes::from_static(b"here it is")));
+    assert_eq!(receive(&socket), reply(1, b"here it is"));
+    // The repeat is answered without another execution.
+    socket.send(&call(1, LATER, b"")).expect("loopback");
+    assert_eq!(receive(&socket), reply(1, b"here it is"));
+    assert!(replies.try_recv().is_err());
+}
+
+#[test]
+fn an_answer_too_long_for_a_datagram_is_a_system_error() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let socket = socket_to(&server);
+    socket.send(&call(1, ECHO, &[7; 65_000])).expect("fits");
+    assert_eq!(receive(&socket), reply(1, &[7; 65_000]));
+    socket.send(&call(2, TWICE, &[7; 65_000])).expect("fits");
+    let words: Vec<u8> = [2u32, 1, 0, 0, 0, 5].iter().flat_map(|word| word.to_be_bytes()).collect();
+    assert_eq!(receive(&socket), words);
+}
+
+#[test]
+fn one_socket_serves_both_families() {
+    let (echo, _) = Echo::new();
+    let server = Server::builder()
+        .udp("[::]:0")
+        .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
+        .start();
+    let Ok(server) = server else {
+        eprintln!("skipped: no IPv6 here");
+        return;
+    };
+    let socket = socket_to(&server);
+    socket.send(&call(1, ECHO, b"over IPv4")).expect("loopback");
+    assert_eq!(receive(&socket), reply(1, b"over IPv4"));
+    let peers = echo.peers.lock().expect("not poisoned").clone();
+    assert_eq!(peers[0].addr(), socket.local_addr().ok(), "as IPv4");
+}

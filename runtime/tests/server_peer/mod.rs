@@ -1,0 +1,125 @@
+//! A service for the server's tests, and the bytes of calls to it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use farcall::xdr::{Bytes, Decoder, Encoder};
+use farcall::{
+    Answer, Context, Dispatch, Fault, Interface, Peer, Procedure, ProcedureInfo, Program, Reply,
+    Running, Server, Version,
+};
+
+/// No answer takes as long as this; a test that waits for it has failed.
+pub const LONG: Duration = Duration::from_secs(20);
+
+pub const ECHO: u32 = 1;
+pub const LATER: u32 = 2;
+pub const TWICE: u32 = 3;
+
+static PROCEDURES: [ProcedureInfo; 3] = [
+    ProcedureInfo { number: Procedure(ECHO), name: "ECHO", idempotent: true, deferred: false },
+    ProcedureInfo { number: Procedure(LATER), name: "LATER", idempotent: false, deferred: true },
+    ProcedureInfo { number: Procedure(TWICE), name: "TWICE", idempotent: true, deferred: false },
+];
+
+pub static INTERFACE: Interface = Interface {
+    program: Program(0x2000_0002),
+    program_name: "ECHO_PROG",
+    version: Version(1),
+    version_name: "ECHO_V1",
+    procedures: &PROCEDURES,
+};
+
+/// Procedure 1 answers with its opaque argument, 3 with it twice; 2 gives its reply to the test.
+pub struct Echo {
+    pub peers: Mutex<Vec<Peer>>,
+    later: Mutex<Sender<Reply<Bytes>>>,
+}
+
+impl Echo {
+    pub fn new() -> (Arc<Self>, Receiver<Reply<Bytes>>) {
+        let (later, replies) = channel();
+        (Arc::new(Self { peers: Mutex::default(), later: Mutex::new(later) }), replies)
+    }
+}
+
+impl Dispatch for Echo {
+    fn interface(&self) -> &'static Interface {
+        &INTERFACE
+    }
+
+    fn dispatch(
+        &self,
+        cx: &Context,
+        procedure: Procedure,
+        args: &mut Decoder<'_>,
+        results: &mut Encoder,
+    ) -> Result<Answer, Fault> {
+        let data = args.opaque(u32::MAX)?;
+        args.end()?;
+        self.peers.lock().expect("not poisoned").push(*cx.peer());
+        if procedure.0 == LATER {
+            let reply = cx.defer::<Bytes>(|data, e| e.opaque(data, u32::MAX));
+            self.later.lock().expect("not poisoned").send(reply).map_err(|_| Fault::SystemErr)?;
+            return Ok(Answer::Later);
+        }
+        results.opaque(&data, u32::MAX)?;
+        if procedure.0 == TWICE {
+            results.opaque(&data, u32::MAX)?;
+        }
+        Ok(Answer::Now)
+    }
+}
+
+pub fn serve(echo: &Arc<Echo>) -> Running {
+    Server::builder()
+        .udp("127.0.0.1:0")
+        .tcp("127.0.0.1:0")
+        .shared_service(Arc::clone(echo) as Arc<dyn Dispatch>)
+        .start()
+        .expect("port 0 is free")
+}
+
+/// A call without a record mark.
+pub fn call(xid: u32, procedure: u32, data: &[u8]) -> Vec<u8> {
+    let mut e = Encoder::new();
+    for word in [xid, 0, 2, INTERFACE.program.0, 1, procedure, 0, 0, 0, 0] {
+        e.u32(word);
+    }
+    e.opaque(data, u32::MAX).expect("short");
+    e.into_bytes().to_vec()
+}
+
+/// The reply that echoes `data`, without a record mark.
+pub fn reply(xid: u32, data: &[u8]) -> Vec<u8> {
+    let mut e = Encoder::new();
+    for word in [xid, 1, 0, 0, 0, 0] {
+        e.u32(word);
+    }
+    e.opaque(data, u32::MAX).expect("short");
+    e.into_bytes().to_vec()
+}
+
+pub fn record(message: &[u8]) -> Vec<u8> {
+    let mark = u32::try_from(message.len()).expect("short") | 1 << 31;
+    [&mark.to_be_bytes()[..], message].concat()
+}
+
+/// The next record, which must have one fragment.
+pub fn read_record(stream: &mut impl Read) -> Vec<u8> {
+    let mut mark = [0; 4];
+    stream.read_exact(&mut mark).expect("a record mark");
+    let len = u32::from_be_bytes(mark) & !(1 << 31);
+    let mut record = vec![0; len as usize];
+    stream.read_exact(&mut record).expect("a record");
+    record
+}
+
+/// Sends a call and expects its echo.
+pub fn exchange(stream: &mut (impl Read + Write), xid: u32, data: &[u8]) {
+    stream.write_all(&record(&call(xid, ECHO, data))).expect("taken in");
+    assert!(read_record(stream) == reply(xid, data), "the echo of call {xid}");
+}

@@ -1,0 +1,196 @@
+//! A server and its streams, through real sockets.
+
+mod server_peer;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use farcall::proto::record::RecordLimits;
+use farcall::xdr::Bytes;
+use farcall::{Dispatch, Peer, Running, Server};
+use server_peer::{ECHO, Echo, LATER, LONG, call, exchange, read_record, record, reply, serve};
+
+fn connect(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).expect("it listens");
+    stream.set_read_timeout(Some(LONG)).expect("not zero");
+    stream.set_write_timeout(Some(LONG)).expect("not zero");
+    stream
+}
+
+fn tcp_addr(server: &Running) -> SocketAddr {
+    server.tcp_addrs().next().expect("asked for")
+}
+
+/// The peer has closed, by an end or a reset.
+fn assert_closed(stream: &mut TcpStream) {
+    match stream.read(&mut [0]) {
+        Ok(0) => {}
+        Err(e) if e.kind() == ErrorKind::ConnectionReset => {}
+        other => panic!("open: {other:?}"),
+    }
+}
+
+#[test]
+fn calls_in_pieces_and_pieces_of_calls_are_answered_in_order() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let mut stream = connect(tcp_addr(&server));
+    let mut wire = Vec::new();
+    for xid in 0..100 {
+        wire.extend(record(&call(xid, ECHO, &[7; 50][..xid as usize % 50])));
+    }
+    for piece in wire.chunks(33) {
+        stream.write_all(piece).expect("taken in");
+    }
+    for xid in 0..100 {
+        assert_eq!(read_record(&mut stream), reply(xid, &[7; 50][..xid as usize % 50]));
+    }
+}
+
+#[test]
+fn a_record_of_many_fragments_is_one_call() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let mut stream = connect(tcp_addr(&server));
+    let message = call(1, ECHO, b"in pieces");
+    let mut wire = Vec::new();
+    for (i, piece) in message.chunks(3).enumerate() {
+        let last = (i + 1) * 3 >= message.len();
+        let mark = u32::try_from(piece.len()).expect("3") | u32::from(last) << 31;
+        wire.extend(mark.to_be_bytes());
+        wire.extend(piece);
+    }
+    stream.write_all(&wire).expect("taken in");
+    assert_eq!(read_record(&mut stream), reply(1, b"in pieces"));
+}
+
+#[test]
+fn a_long_call_is_echoed() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let mut stream = connect(tcp_addr(&server));
+    let data: Vec<u8> = (0..1_000_000u32).map(|i| i.to_be_bytes()[2]).collect();
+    exchange(&mut stream, 1, &data);
+    exchange(&mut stream, 2, b"and a short one");
+}
+
+#[test]
+fn a_call_before_the_end_of_a_connection_is_answered() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let mut stream = connect(tcp_addr(&server));
+    stream.write_all(&record(&call(1, ECHO, b"last words"))).expect("taken in");
+    stream.shutdown(Shutdown::Write).expect("open");
+    assert_eq!(read_record(&mut stream), reply(1, b"last words"));
+    assert_closed(&mut stream);
+}
+
+#[test]
+fn t12_a_record_over_the_limit_ends_its_connection_only() {
+    let (echo, _) = Echo::new();
+    let server = Server::builder()
+        .tcp("127.0.0.1:0")
+        .record_limits(RecordLimits::DEFAULT.with_bytes(1000))
+        .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
+        .start()
+        .expect("port 0 is free");
+    let mut bystander = connect(tcp_addr(&server));
+    let mut hostile = connect(tcp_addr(&server));
+    exchange(&mut hostile, 1, b"within");
+    hostile.write_all(&record(&call(2, ECHO, &[0; 1000]))).expect("taken in");
+    assert_closed(&mut hostile);
+    // A message that is not a call, and one that is none at all.
+    for bytes in [&reply(3, b"")[..], &[9; 12]] {
+        let mut confused = connect(tcp_addr(&server));
+        confused.write_all(&record(bytes)).expect("taken in");
+        assert_closed(&mut confused);
+    }
+    exchange(&mut bystander, 4, b"undisturbed");
+}
+
+#[test]
+fn t10_a_peer_that_never_reads_stops_itself_only() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let mut bystander = connect(tcp_addr(&server));
+    let mut deaf = connect(tcp_addr(&server));
+    let wire = record(&call(1, ECHO, &[0; 100_000]));
+    deaf.set_nonblocking(true).expect("open");
+    // Until the sockets and the server's queue are full, or far more than they may hold is taken.
+    let mut sent = 0;
+    let mut refused = 0;
+    while refused < 100 {
+        match deaf.write(&wire[sent % wire.len()..]) {
+            Ok(n) => (sent, refused) = (sent + n, 0),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                refused += 1;
+                exchange(&mut bystander, refused, b"not made to wait");
+            }
+            Err(e) => panic!("{e}"),
+        }
+        assert!(sent < 200 << 20, "the server takes in what it cannot answer");
+    }
+    // Once it reads, it gets all its answers.
+    deaf.set_nonblocking(false).expect("open");
+    for _ in 0..sent / wire.len() {
+        assert!(read_record(&mut deaf) == reply(1, &[0; 100_000]));
+    }
+}
+
+#[test]
+fn above_the_limit_the_connection_that_was_silent_longest_goes() {
+    let (echo, _) = Echo::new();
+    let server = Server::builder()
+        .tcp("127.0.0.1:0")
+        .max_connections(2)
+        .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
+        .start()
+        .expect("port 0 is free");
+    let mut first = connect(tcp_addr(&server));
+    exchange(&mut first, 1, b"");
+    let mut second = connect(tcp_addr(&server));
+    exchange(&mut second, 2, b"");
+    exchange(&mut first, 3, b"");
+    let mut third = connect(tcp_addr(&server));
+    exchange(&mut third, 4, b"");
+    assert_closed(&mut second);
+    exchange(&mut first, 5, b"");
+}
+
+#[test]
+fn a_stopped_server_still_sends_the_answers_it_owes() {
+    let (echo, replies) = Echo::new();
+    let server = serve(&echo);
+    let mut stream = connect(tcp_addr(&server));
+    stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
+    let later = replies.recv_timeout(LONG).expect("called");
+    server.stop_handle().stop();
+    later.send(Ok(Bytes::from_static(b"better late")));
+    assert_eq!(read_record(&mut stream), reply(1, b"better late"));
+    assert_closed(&mut stream);
+    server.stop().expect("ends");
+}
+
+#[test]
+fn the_peer_on_a_unix_socket_is_known_by_its_uid() {
+    let (echo, _) = Echo::new();
+    let dir = std::env::temp_dir().join(format!("farcall-server-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("writable");
+    let path = dir.join("echo.sock");
+    let start = || {
+        Server::builder().unix(&path).shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>).start()
+    };
+    let server = start().expect("a free path");
+    let mut stream = UnixStream::connect(&path).expect("it listens");
+    stream.set_read_timeout(Some(LONG)).expect("not zero");
+    exchange(&mut stream, 1, b"who am I");
+    let expected = nix::unistd::geteuid().as_raw();
+    let peers = echo.peers.lock().expect("not poisoned").clone();
+    assert!(matches!(peers[..], [Peer::Unix { uid, .. }] if uid == expected), "{peers:?}");
+    start().expect_err("somebody lives there");
+    server.stop().expect("ends");
+    assert!(!path.exists(), "removed at the end");
+    std::fs::remove_dir(&dir).expect("empty");
+}
