@@ -13,11 +13,11 @@ use farcall::{
 };
 
 /// No answer takes as long as this; a test that waits for it has failed.
-pub const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-pub const ECHO: u32 = 1;
-pub const LATER: u32 = 2;
-pub const TWICE: u32 = 3;
+pub(crate) const ECHO: u32 = 1;
+pub(crate) const LATER: u32 = 2;
+pub(crate) const TWICE: u32 = 3;
 
 static PROCEDURES: [ProcedureInfo; 3] = [
     ProcedureInfo { number: Procedure(ECHO), name: "ECHO", idempotent: true, deferred: false },
@@ -25,7 +25,7 @@ static PROCEDURES: [ProcedureInfo; 3] = [
     ProcedureInfo { number: Procedure(TWICE), name: "TWICE", idempotent: true, deferred: false },
 ];
 
-pub static INTERFACE: Interface = Interface {
+pub(crate) static INTERFACE: Interface = Interface {
     program: Program(0x2000_0002),
     program_name: "ECHO_PROG",
     version: Version(1),
@@ -34,13 +34,13 @@ pub static INTERFACE: Interface = Interface {
 };
 
 /// Procedure 1 answers with its opaque argument, 3 with it twice; 2 gives its reply to the test.
-pub struct Echo {
-    pub peers: Mutex<Vec<Peer>>,
+pub(crate) struct Echo {
+    pub(crate) peers: Mutex<Vec<Peer>>,
     later: Mutex<Sender<Reply<Bytes>>>,
 }
 
 impl Echo {
-    pub fn new() -> (Arc<Self>, Receiver<Reply<Bytes>>) {
+    pub(crate) fn new() -> (Arc<Self>, Receiver<Reply<Bytes>>) {
         let (later, replies) = channel();
         (Arc::new(Self { peers: Mutex::default(), later: Mutex::new(later) }), replies)
     }
@@ -74,7 +74,7 @@ impl Dispatch for Echo {
     }
 }
 
-pub fn serve(echo: &Arc<Echo>) -> Running {
+pub(crate) fn serve(echo: &Arc<Echo>) -> Running {
     Server::builder()
         .udp("127.0.0.1:0")
         .tcp("127.0.0.1:0")
@@ -84,7 +84,7 @@ pub fn serve(echo: &Arc<Echo>) -> Running {
 }
 
 /// A call without a record mark.
-pub fn call(xid: u32, procedure: u32, data: &[u8]) -> Vec<u8> {
+pub(crate) fn call(xid: u32, procedure: u32, data: &[u8]) -> Vec<u8> {
     let mut e = Encoder::new();
     for word in [xid, 0, 2, INTERFACE.program.0, 1, procedure, 0, 0, 0, 0] {
         e.u32(word);
@@ -94,7 +94,7 @@ pub fn call(xid: u32, procedure: u32, data: &[u8]) -> Vec<u8> {
 }
 
 /// The reply that echoes `data`, without a record mark.
-pub fn reply(xid: u32, data: &[u8]) -> Vec<u8> {
+pub(crate) fn reply(xid: u32, data: &[u8]) -> Vec<u8> {
     let mut e = Encoder::new();
     for word in [xid, 1, 0, 0, 0, 0] {
         e.u32(word);
@@ -103,13 +103,13 @@ pub fn reply(xid: u32, data: &[u8]) -> Vec<u8> {
     e.into_bytes().to_vec()
 }
 
-pub fn record(message: &[u8]) -> Vec<u8> {
+pub(crate) fn record(message: &[u8]) -> Vec<u8> {
     let mark = u32::try_from(message.len()).expect("short") | 1 << 31;
     [&mark.to_be_bytes()[..], message].concat()
 }
 
 /// The next record, which must have one fragment.
-pub fn read_record(stream: &mut impl Read) -> Vec<u8> {
+pub(crate) fn read_record(stream: &mut impl Read) -> Vec<u8> {
     let mut mark = [0; 4];
     stream.read_exact(&mut mark).expect("a record mark");
     let len = u32::from_be_bytes(mark) & !(1 << 31);
@@ -119,7 +119,7 @@ pub fn read_record(stream: &mut impl Read) -> Vec<u8> {
 }
 
 /// Sends a call and expects its echo.
-pub fn exchange(stream: &mut (impl Read + Write), xid: u32, data: &[u8]) {
+pub(crate) fn exchange(stream: &mut (impl Read + Write), xid: u32, data: &[u8]) {
     stream.write_all(&record(&call(xid, ECHO, data))).expect("taken in");
     assert!(read_record(stream) == reply(xid, data), "the echo of call {xid}");
 }
