@@ -25,6 +25,7 @@ pub use farcall_xdr as xdr;
 pub use ids::{Procedure, Program, Version, Xid};
 pub use interface::{Interface, ProcedureInfo};
 pub use netid::Netid;
+pub use proto::client::ClientStats;
 pub use server::{Running, Server, ServerBuilder, StopHandle};
 pub use service::{Answer, Context, Dispatch, Fault, Peer, Reply};
 

@@ -9,7 +9,7 @@ pub mod client;
 pub mod connection;
 pub mod drc;
 pub mod message;
-pub mod pending;
+mod pending;
 pub mod record;
 pub mod retry;
 pub mod server;
