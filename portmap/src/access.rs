@@ -1,0 +1,158 @@
+//! Who may change the table, and under which name: the rules of rpcbind, in one place.
+//!
+//! | caller | may SET and UNSET | as owner |
+//! |---|---|---|
+//! | Unix socket, uid 0 | yes | `superuser` |
+//! | Unix socket, another uid | yes | the uid in decimal |
+//! | 127.0.0.1 or ::1, port below 1024 | yes | `superuser` |
+//! | 127.0.0.1 or ::1, another port | yes | `unknown` |
+//! | any other address, 127.0.0.2 too | only if [`Access::insecure`] | `unknown` |
+//!
+//! Everybody may look up. Calls on behalf of others are not made for anybody.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use farcall::proto::message::AuthStatus;
+use farcall::{Fault, Peer, Procedure, Program};
+
+/// Who registered something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// Root: may remove what others registered.
+    Superuser,
+    /// The user with this id.
+    Uid(u32),
+    /// Somebody on this host, by a connection that does not say who.
+    Unknown,
+}
+
+impl Owner {
+    /// The owner that a caller acts as, whether it may change the table or not.
+    #[must_use]
+    pub fn of(peer: &Peer) -> Self {
+        match *peer {
+            Peer::Unix { uid: 0, .. } => Self::Superuser,
+            Peer::Unix { uid, .. } => Self::Uid(uid),
+            // Only root can send from a port below 1024.
+            Peer::Udp(addr) | Peer::Tcp(addr) if is_this_host(addr) && addr.port() < 1024 => {
+                Self::Superuser
+            }
+            Peer::Udp(_) | Peer::Tcp(_) => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    /// As rpcbind lists it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Superuser => f.write_str("superuser"),
+            Self::Uid(uid) => uid.fmt(f),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// The rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Access {
+    /// SET and UNSET from any address, as with rpcbind's `-i`. Whoever reaches the portmapper can
+    /// then take the place of any service that is not registered.
+    pub insecure: bool,
+    /// Replies over UDP of any size to anybody. If not, a large one goes to this host only, because
+    /// the source of a datagram can be forged and its owner would be flooded.
+    pub large_datagrams: bool,
+}
+
+/// How many times larger than the call a reply over UDP to a stranger may be.
+const AMPLIFICATION: usize = 3;
+
+/// The most that is sent to anybody over UDP, as rpcbind has it.
+const LARGEST_DATAGRAM: usize = 8800;
+
+const PORTMAPPER: u32 = 100_000;
+const NFS: u32 = 100_003;
+const YP: u32 = 100_004;
+const YP_MATCH: u32 = 3;
+const YP_FIRST: u32 = 4;
+const YP_NEXT: u32 = 5;
+const YP_ALL: u32 = 8;
+const MOUNT: u32 = 100_005;
+const MOUNT_MNT: u32 = 1;
+const MOUNT_UMNT: u32 = 3;
+const YPBIND: u32 = 100_007;
+const YPBIND_SETDOM: u32 = 2;
+const YPPASSWD: u32 = 100_009;
+const RQUOTA: u32 = 100_011;
+
+impl Access {
+    /// Whether the caller may SET and UNSET, and as which owner.
+    ///
+    /// # Errors
+    /// It may not: AUTH_TOOWEAK.
+    pub fn change(self, peer: &Peer) -> Result<Owner, Fault> {
+        let local = match *peer {
+            Peer::Unix { .. } => true,
+            Peer::Udp(addr) | Peer::Tcp(addr) => is_this_host(addr),
+        };
+        if local || self.insecure {
+            Ok(Owner::of(peer))
+        } else {
+            Err(Fault::Auth(AuthStatus::TooWeak))
+        }
+    }
+
+    /// Whether a call on behalf of the caller (CALLIT, BCAST, INDIRECT) would be let through, if
+    /// such calls were made. None is; what rpcbind lets through and then fails to do is told apart,
+    /// because a client that broadcasts must not be told of hosts that do not have the service.
+    ///
+    /// # Errors
+    /// Over a stream, no answer at all. Over UDP, AUTH_TOOWEAK for what would do somebody harm.
+    pub fn remote_call(
+        self,
+        peer: &Peer,
+        program: Program,
+        procedure: Procedure,
+    ) -> Result<(), Fault> {
+        match peer {
+            Peer::Tcp(_) | Peer::Unix { .. } => Err(Fault::Silent),
+            Peer::Udp(_) if self.denies_call(program, procedure) => {
+                Err(Fault::Auth(AuthStatus::TooWeak))
+            }
+            Peer::Udp(_) => Ok(()),
+        }
+    }
+
+    /// rpcbind's list of what is not called for others: it would come from this host then.
+    fn denies_call(self, program: Program, procedure: Procedure) -> bool {
+        match (program.0, procedure.0) {
+            (_, 0) => false,
+            (PORTMAPPER, _) => !self.insecure,
+            (NFS | YPPASSWD | RQUOTA, _)
+            | (MOUNT, MOUNT_MNT | MOUNT_UMNT)
+            | (YPBIND, YPBIND_SETDOM)
+            | (YP, YP_MATCH | YP_FIRST | YP_NEXT | YP_ALL) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a call of `call` bytes may be answered by `reply` bytes, headers included.
+    ///
+    /// # Errors
+    /// Those are too many for a datagram to this caller: SYSTEM_ERR, and TCP is to be used.
+    pub fn reply(self, peer: &Peer, call: usize, reply: usize) -> Result<(), Fault> {
+        let Peer::Udp(addr) = *peer else { return Ok(()) };
+        let trusted = self.large_datagrams || addr.ip().to_canonical().is_loopback();
+        let limit = if trusted { LARGEST_DATAGRAM } else { call * AMPLIFICATION };
+        if reply <= limit { Ok(()) } else { Err(Fault::SystemErr) }
+    }
+}
+
+/// Exactly 127.0.0.1 and ::1; not the rest of 127.0.0.0/8, which rpcbind does not take either.
+fn is_this_host(addr: SocketAddr) -> bool {
+    match addr.ip().to_canonical() {
+        IpAddr::V4(ip) => ip == Ipv4Addr::LOCALHOST,
+        IpAddr::V6(ip) => ip == Ipv6Addr::LOCALHOST,
+    }
+}

@@ -1,0 +1,353 @@
+//! The table of who serves what where: pure data, no sockets and no rules on who may ask.
+//!
+//! It behaves as rpcbind's, which clients rely on beyond RFC 1833: names of transports compare
+//! without case, registering again what is there succeeds, and a lookup ignores a missing version
+//! so that the service itself can say which versions it has.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::SocketAddr;
+
+use farcall::bind::Uaddr;
+use farcall::{Netid, Program, Version};
+
+use crate::access::Owner;
+
+/// The longest transport name that is accepted, in bytes.
+pub const MAX_NETID: usize = 32;
+/// The longest address that is accepted, in bytes.
+pub const MAX_ADDRESS: usize = 128;
+
+/// A registration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// The program.
+    pub program: Program,
+    /// Its version.
+    pub version: Version,
+    /// The transport's name, as it was registered: not only those that [`Netid`] knows.
+    pub netid: String,
+    /// The universal address, as it was registered: nothing says that it is one.
+    pub address: String,
+    /// Who registered it.
+    pub owner: Owner,
+}
+
+/// A registration as version 2 of the protocol shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mapping {
+    /// The program.
+    pub program: Program,
+    /// Its version.
+    pub version: Version,
+    /// The IP protocol's number: [`Mapping::TCP`] or [`Mapping::UDP`].
+    pub protocol: u32,
+    /// The port.
+    pub port: u16,
+}
+
+impl Mapping {
+    /// The number of TCP among the IP protocols.
+    pub const TCP: u32 = 6;
+    /// The number of UDP among the IP protocols.
+    pub const UDP: u32 = 17;
+
+    /// The transport of an IP protocol.
+    #[must_use]
+    pub fn netid(protocol: u32) -> Option<Netid> {
+        match protocol {
+            Self::TCP => Some(Netid::Tcp),
+            Self::UDP => Some(Netid::Udp),
+            _ => None,
+        }
+    }
+}
+
+impl Entry {
+    /// How version 2 shows it, which knows only UDP and TCP over IPv4, by their exact names.
+    #[must_use]
+    pub fn mapping(&self) -> Option<Mapping> {
+        let protocol = match self.netid.as_str() {
+            "tcp" => Mapping::TCP,
+            "udp" => Mapping::UDP,
+            _ => return None,
+        };
+        let Ok(Uaddr::Ip(SocketAddr::V4(addr))) = self.address.parse() else { return None };
+        let (program, version) = (self.program, self.version);
+        Some(Mapping { program, version, protocol, port: addr.port() })
+    }
+
+    /// Text that a terminal or a log could take for more than text is kept out of the table.
+    fn is_sound(&self) -> bool {
+        self.netid.len() <= MAX_NETID
+            && self.address.len() <= MAX_ADDRESS
+            && !self.netid.chars().chain(self.address.chars()).any(char::is_control)
+    }
+}
+
+/// How much may be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Entries of one owner; the superuser's are not counted.
+    pub per_owner: usize,
+    /// Entries in all, the portmapper's own not counted.
+    pub total: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { per_owner: 64, total: 4096 }
+    }
+}
+
+/// Why a registration was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetError {
+    /// The program, version and transport are registered with another address.
+    Taken,
+    /// The owner, or all together, have too many registrations.
+    Quota,
+    /// A transport name or address that is too long or holds control characters.
+    Unsound,
+}
+
+impl fmt::Display for SetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "it is registered with another address",
+            Self::Quota => "too many registrations",
+            Self::Unsound => "a name or address is too long or holds control characters",
+        })
+    }
+}
+
+impl StdError for SetError {}
+
+/// A registration was not removed because it is somebody else's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotOwner;
+
+impl fmt::Display for NotOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("somebody else registered it")
+    }
+}
+
+impl StdError for NotOwner {}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct Registry {
+    quotas: Quotas,
+    /// By place in the table. The portmapper's own entries have negative places.
+    entries: BTreeMap<i64, Entry>,
+    /// By program and transport, whose name is in lower case.
+    index: HashMap<Program, BTreeMap<Box<str>, Slot>>,
+    /// The number of entries with a place from 0 by owner.
+    owned: HashMap<Owner, usize>,
+    next: i64,
+}
+
+/// The places of a program over one transport.
+#[derive(Debug, Default)]
+struct Slot {
+    by_version: BTreeMap<Version, i64>,
+    in_order: BTreeSet<i64>,
+}
+
+impl Registry {
+    /// An empty table.
+    #[must_use]
+    pub fn new(quotas: Quotas) -> Self {
+        Self { quotas, ..Self::default() }
+    }
+
+    /// Registers at the end of the table. What is there already with the same address stays as it
+    /// is, and that is a success.
+    ///
+    /// # Errors
+    /// See [`SetError`]. The table is as before then.
+    pub fn set(&mut self, entry: Entry) -> Result<(), SetError> {
+        if !entry.is_sound() {
+            return Err(SetError::Unsound);
+        }
+        if let Some(there) = self.lookup_exact(entry.program, entry.version, &entry.netid) {
+            return if there.address == entry.address { Ok(()) } else { Err(SetError::Taken) };
+        }
+        self.check_quota(entry.owner)?;
+        *self.owned.entry(entry.owner).or_default() += 1;
+        let place = self.next;
+        self.next += 1;
+        self.insert(place, entry);
+        Ok(())
+    }
+
+    /// Puts an entry of the portmapper itself in front of all others, unless it is there.
+    pub fn set_own(&mut self, entry: Entry) {
+        if self.lookup_exact(entry.program, entry.version, &entry.netid).is_none() {
+            let first = self.entries.first_key_value().map_or(0, |(&place, _)| place.min(0));
+            self.insert(first - 1, entry);
+        }
+    }
+
+    /// Removes a version of a program over the named transports, or over all if none is named.
+    /// Returns how many entries that were; none is a success too.
+    ///
+    /// # Errors
+    /// One of them is somebody else's, and `owner` is not the superuser. None is removed then.
+    pub fn unset(
+        &mut self,
+        program: Program,
+        version: Version,
+        netids: &[&str],
+        owner: Owner,
+    ) -> Result<usize, NotOwner> {
+        let places = self.places(program, version, netids);
+        let may_remove = |place: &i64| {
+            owner == Owner::Superuser || self.entries.get(place).is_some_and(|e| e.owner == owner)
+        };
+        if !places.iter().all(may_remove) {
+            return Err(NotOwner);
+        }
+        for &place in &places {
+            self.remove(place);
+        }
+        Ok(places.len())
+    }
+
+    /// The entry of a program over a transport: that of the version, or else the last one in the
+    /// table of any version.
+    #[must_use]
+    pub fn lookup(&self, program: Program, version: Version, netid: &str) -> Option<&Entry> {
+        let slot = self.slot(program, netid)?;
+        let place = slot.by_version.get(&version).or_else(|| slot.in_order.last())?;
+        self.entries.get(place)
+    }
+
+    /// The entry of this very version.
+    #[must_use]
+    pub fn lookup_exact(&self, program: Program, version: Version, netid: &str) -> Option<&Entry> {
+        self.entries.get(self.slot(program, netid)?.by_version.get(&version)?)
+    }
+
+    /// As [`lookup`](Self::lookup), among what version 2 of the protocol shows.
+    #[must_use]
+    pub fn lookup_mapping(
+        &self,
+        program: Program,
+        version: Version,
+        protocol: u32,
+    ) -> Option<Mapping> {
+        let netid = Mapping::netid(protocol)?.as_str();
+        self.lookup_exact(program, version, netid).and_then(Entry::mapping).or_else(|| {
+            let places = self.slot(program, netid)?.in_order.iter().rev();
+            places.filter_map(|place| self.entries.get(place)?.mapping()).next()
+        })
+    }
+
+    /// The entries of a version of a program over all transports, in the table's order.
+    pub fn lookup_all(&self, program: Program, version: Version) -> impl Iterator<Item = &Entry> {
+        let places = self.places(program, version, &[]);
+        places.into_iter().filter_map(|place| self.entries.get(&place))
+    }
+
+    /// The whole table: the portmapper's own entries, the newest first, and then the others, the
+    /// oldest first.
+    pub fn list(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// The table as version 2 of the protocol shows it.
+    pub fn mappings(&self) -> impl Iterator<Item = Mapping> {
+        self.list().filter_map(Entry::mapping)
+    }
+
+    /// How many entries there are, the portmapper's own included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn check_quota(&self, owner: Owner) -> Result<(), SetError> {
+        let own = self.entries.range(..0).count();
+        let owned = self.owned.get(&owner).copied().unwrap_or(0);
+        let too_many = owner != Owner::Superuser && owned >= self.quotas.per_owner;
+        if too_many || self.entries.len() - own >= self.quotas.total {
+            return Err(SetError::Quota);
+        }
+        Ok(())
+    }
+
+    fn slot(&self, program: Program, netid: &str) -> Option<&Slot> {
+        self.index.get(&program)?.get(lower_case(netid).as_ref())
+    }
+
+    /// Where the entries of a version are, in ascending order.
+    fn places(&self, program: Program, version: Version, netids: &[&str]) -> Vec<i64> {
+        let Some(slots) = self.index.get(&program) else { return Vec::new() };
+        let wanted = |name: &str| {
+            netids.is_empty() || netids.iter().any(|netid| netid.eq_ignore_ascii_case(name))
+        };
+        let mut places: Vec<i64> = slots
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .filter_map(|(_, slot)| slot.by_version.get(&version).copied())
+            .collect();
+        places.sort_unstable();
+        places
+    }
+
+    fn insert(&mut self, place: i64, entry: Entry) {
+        let slots = self.index.entry(entry.program).or_default();
+        let slot = slots.entry(lower_case(&entry.netid).into()).or_default();
+        slot.by_version.insert(entry.version, place);
+        slot.in_order.insert(place);
+        self.entries.insert(place, entry);
+    }
+
+    fn remove(&mut self, place: i64) {
+        let Some(entry) = self.entries.remove(&place) else { return };
+        if let Some(slots) = self.index.get_mut(&entry.program) {
+            let name = lower_case(&entry.netid);
+            if let Some(slot) = slots.get_mut(name.as_ref()) {
+                slot.by_version.remove(&entry.version);
+                slot.in_order.remove(&place);
+                if slot.in_order.is_empty() {
+                    slots.remove(name.as_ref());
+                }
+            }
+            if slots.is_empty() {
+                self.index.remove(&entry.program);
+            }
+        }
+        if place >= 0 {
+            self.disown(entry.owner);
+        }
+    }
+
+    fn disown(&mut self, owner: Owner) {
+        if let Some(count) = self.owned.get_mut(&owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.owned.remove(&owner);
+            }
+        }
+    }
+}
+
+fn lower_case(netid: &str) -> Cow<'_, str> {
+    if netid.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(netid.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(netid)
+    }
+}

@@ -1,0 +1,65 @@
+//! Version 2: ports of UDP and TCP over IPv4 (RFC 1833 §3).
+
+use farcall::bind::Uaddr;
+use farcall::bind::proto::pmap_prot::pmap_prog::v2;
+use farcall::bind::proto::pmap_prot::{CallArgs, CallResult, Mapping, PmaplistEntry};
+use farcall::{Context, Fault, Netid, Program, Version};
+
+use super::Front;
+use crate::Service;
+use crate::registry;
+use crate::stats::Protocol;
+
+impl v2::Service for Front {
+    fn set(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
+        self.count(cx, Protocol::V2);
+        self.0.access().change(cx.peer())?;
+        let netid = registry::Mapping::netid(mapping.prot);
+        // A C portmapper cuts a port that is none to 16 bits and registers that.
+        let (Some(netid), Ok(port)) = (netid, u16::try_from(mapping.port)) else {
+            return Ok(false);
+        };
+        let address = Uaddr::Ip(([0, 0, 0, 0], port).into()).to_string();
+        let service = Service {
+            program: Program(mapping.prog),
+            version: Version(mapping.vers),
+            netid: netid.as_str(),
+            address: &address,
+        };
+        self.0.set(Protocol::V2, cx.peer(), service)
+    }
+
+    fn unset(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
+        self.count(cx, Protocol::V2);
+        let service = (Program(mapping.prog), Version(mapping.vers));
+        let netids = [Netid::Udp.as_str(), Netid::Tcp.as_str()];
+        self.0.unset(Protocol::V2, cx.peer(), service, &netids)
+    }
+
+    fn getport(&self, cx: &Context, mapping: Mapping) -> Result<u32, Fault> {
+        self.count(cx, Protocol::V2);
+        let (program, version) = (Program(mapping.prog), Version(mapping.vers));
+        Ok(u32::from(self.0.getport(program, version, mapping.prot)))
+    }
+
+    fn dump(&self, cx: &Context) -> Result<Vec<PmaplistEntry>, Fault> {
+        self.count(cx, Protocol::V2);
+        let list: Vec<_> = self.0.mappings().into_iter().map(to_wire).collect();
+        self.fits(cx, 0, &list)?;
+        Ok(list)
+    }
+
+    fn callit(&self, cx: &Context, call: CallArgs) -> Result<CallResult, Fault> {
+        Err(self.remote_call(cx, Protocol::V2, [call.prog, call.vers, call.proc], false))
+    }
+}
+
+fn to_wire(mapping: registry::Mapping) -> PmaplistEntry {
+    let map = Mapping {
+        prog: mapping.program.0,
+        vers: mapping.version.0,
+        prot: mapping.protocol,
+        port: u32::from(mapping.port),
+    };
+    PmaplistEntry { map }
+}

@@ -1,0 +1,93 @@
+//! What versions 3 and 4 have in common (RFC 1833 §2).
+
+use std::time::SystemTime;
+
+use farcall::bind::proto::rpcb_prot::{Netbuf, Rpcb, RpcbRmtcallargs, Rpcblist};
+use farcall::bind::{Family, Uaddr};
+use farcall::xdr::Bytes;
+use farcall::{Context, Fault, Program, Version};
+
+use super::Front;
+use crate::registry::Entry;
+use crate::stats::Protocol;
+use crate::{Service, sockaddr};
+
+impl Front {
+    pub(super) fn rpcb_set(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> Result<bool, Fault> {
+        self.count(cx, p);
+        self.0.set(p, cx.peer(), service(rpcb))
+    }
+
+    pub(super) fn rpcb_unset(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> Result<bool, Fault> {
+        self.count(cx, p);
+        let netids = [rpcb.r_netid.as_str()];
+        let netids = if rpcb.r_netid.is_empty() { &[][..] } else { &netids[..] };
+        self.0.unset(p, cx.peer(), (Program(rpcb.r_prog), Version(rpcb.r_vers)), netids)
+    }
+
+    pub(super) fn rpcb_getaddr(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> String {
+        self.count(cx, p);
+        self.0.getaddr(p, cx.peer(), service(rpcb), false)
+    }
+
+    pub(super) fn rpcb_dump(&self, cx: &Context, p: Protocol) -> Result<Vec<Rpcblist>, Fault> {
+        self.count(cx, p);
+        let list: Vec<_> = self.0.entries().into_iter().map(to_wire).collect();
+        self.fits(cx, 0, &list)?;
+        Ok(list)
+    }
+
+    pub(super) fn rpcb_remote_call(
+        &self,
+        cx: &Context,
+        p: Protocol,
+        call: &RpcbRmtcallargs,
+        indirect: bool,
+    ) -> Fault {
+        self.remote_call(cx, p, [call.prog, call.vers, call.proc], indirect)
+    }
+
+    pub(super) fn rpcb_gettime(&self, cx: &Context, p: Protocol) -> u32 {
+        self.count(cx, p);
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        // A clock before 1970 or after 2106 is wrong anyway.
+        since_1970.map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
+    }
+
+    /// What is no address of the caller's transport gives an empty buffer.
+    pub(super) fn rpcb_uaddr2taddr(&self, cx: &Context, p: Protocol, uaddr: &str) -> Netbuf {
+        self.count(cx, p);
+        let address = uaddr.parse::<Uaddr>().ok();
+        let address = address.filter(|address| address.suits(cx.peer().netid()));
+        let (size, native) = address.as_ref().and_then(sockaddr::to_native).unwrap_or_default();
+        Netbuf { maxlen: u32::try_from(size).unwrap_or(0), buf: Bytes::from(native) }
+    }
+
+    /// What is no address of the caller's transport gives an empty text.
+    pub(super) fn rpcb_taddr2uaddr(&self, cx: &Context, p: Protocol, taddr: &Netbuf) -> String {
+        self.count(cx, p);
+        let address = sockaddr::from_native(&taddr.buf, Family::of(cx.peer().netid()));
+        address.map_or_else(String::new, |address| address.to_string())
+    }
+}
+
+/// The owner that the caller gives is not looked at.
+pub(super) fn service(rpcb: &Rpcb) -> Service<'_> {
+    Service {
+        program: Program(rpcb.r_prog),
+        version: Version(rpcb.r_vers),
+        netid: &rpcb.r_netid,
+        address: &rpcb.r_addr,
+    }
+}
+
+fn to_wire(entry: Entry) -> Rpcblist {
+    let rpcb_map = Rpcb {
+        r_prog: entry.program.0,
+        r_vers: entry.version.0,
+        r_netid: entry.netid,
+        r_addr: entry.address,
+        r_owner: entry.owner.to_string(),
+    };
+    Rpcblist { rpcb_map }
+}

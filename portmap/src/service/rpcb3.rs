@@ -1,0 +1,42 @@
+//! Version 3: any transport (RFC 1833 §2.2.1).
+
+use farcall::bind::proto::rpcb_prot::rpcbprog::v3;
+use farcall::bind::proto::rpcb_prot::{Netbuf, Rpcb, RpcbRmtcallargs, RpcbRmtcallres, Rpcblist};
+use farcall::{Context, Fault};
+
+use super::Front;
+use crate::stats::Protocol::V3;
+
+impl v3::Service for Front {
+    fn set(&self, cx: &Context, rpcb: Rpcb) -> Result<bool, Fault> {
+        self.rpcb_set(cx, V3, &rpcb)
+    }
+
+    fn unset(&self, cx: &Context, rpcb: Rpcb) -> Result<bool, Fault> {
+        self.rpcb_unset(cx, V3, &rpcb)
+    }
+
+    fn getaddr(&self, cx: &Context, rpcb: Rpcb) -> Result<String, Fault> {
+        Ok(self.rpcb_getaddr(cx, V3, &rpcb))
+    }
+
+    fn dump(&self, cx: &Context) -> Result<Vec<Rpcblist>, Fault> {
+        self.rpcb_dump(cx, V3)
+    }
+
+    fn callit(&self, cx: &Context, call: RpcbRmtcallargs) -> Result<RpcbRmtcallres, Fault> {
+        Err(self.rpcb_remote_call(cx, V3, &call, false))
+    }
+
+    fn gettime(&self, cx: &Context) -> Result<u32, Fault> {
+        Ok(self.rpcb_gettime(cx, V3))
+    }
+
+    fn uaddr2taddr(&self, cx: &Context, uaddr: String) -> Result<Netbuf, Fault> {
+        Ok(self.rpcb_uaddr2taddr(cx, V3, &uaddr))
+    }
+
+    fn taddr2uaddr(&self, cx: &Context, taddr: Netbuf) -> Result<String, Fault> {
+        Ok(self.rpcb_taddr2uaddr(cx, V3, &taddr))
+    }
+}
