@@ -10,6 +10,8 @@ pub mod bind;
 mod client;
 #[doc(hidden)]
 pub mod codegen;
+#[cfg(test)]
+mod epoch;
 mod error;
 mod ids;
 mod interface;

@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_repeat_is_dropped_and_then_replayed() {
-        let now = Instant::now();
+        let now = crate::epoch::epoch();
         let mut cache = DuplicateCache::new(CacheLimits::DEFAULT);
         let call = key(peer(1), 7, b"args");
         assert_eq!(cache.begin(now, call), Seen::New);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn another_peer_xid_or_message_is_another_call() {
-        let now = Instant::now();
+        let now = crate::epoch::epoch();
         let mut cache = DuplicateCache::new(CacheLimits::DEFAULT);
         assert_eq!(cache.begin(now, key(peer(1), 7, b"args")), Seen::New);
         assert_eq!(cache.begin(now, key(peer(2), 7, b"args")), Seen::New);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn age_entries_and_bytes_are_bounded() {
-        let now = Instant::now();
+        let now = crate::epoch::epoch();
         let limits = CacheLimits { entries: 3, bytes: 10, reply_bytes: 6, ..CacheLimits::DEFAULT };
         let mut cache = DuplicateCache::new(limits);
         let keys: Vec<CallKey> = (1..=4).map(|i| key(peer(1), i, b"")).collect();
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn t16_a_flood_of_one_peer_leaves_the_others_alone() {
-        let now = Instant::now();
+        let now = crate::epoch::epoch();
         let mut cache = DuplicateCache::new(CacheLimits { per_peer: 10, ..CacheLimits::DEFAULT });
         let call = key(peer(1), 7, b"args");
         cache.begin(now, call);
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_forgotten_call_may_be_executed() {
-        let now = Instant::now();
+        let now = crate::epoch::epoch();
         let mut cache = DuplicateCache::new(CacheLimits::DEFAULT);
         let call = key(peer(1), 7, b"args");
         cache.begin(now, call);

@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_budget_is_ten_a_second_and_a_tenth_of_the_calls() {
-        let start = Instant::now();
+        let start = crate::epoch::epoch();
         let mut budget = RetryBudget::new();
         let spent = |budget: &mut RetryBudget, at: u64| {
             (0..).take_while(|_| budget.spend(start + ms(at))).count()

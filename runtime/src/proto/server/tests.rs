@@ -102,7 +102,7 @@ impl Bench {
         let adder = Adder::new(&V2);
         core.add(Arc::clone(&adder) as Arc<dyn Dispatch>);
         core.add(Adder::new(&V4));
-        Self { core, adder, now: Instant::now() }
+        Self { core, adder, now: crate::epoch::epoch() }
     }
 
     fn send_from(&mut self, port: u16, words: &[u32]) -> Option<Vec<u32>> {
