@@ -88,6 +88,20 @@ fn a_call_before_the_end_of_a_connection_is_answered() {
 }
 
 #[test]
+fn an_answer_that_is_owed_outlives_the_peers_last_words() {
+    let (echo, replies) = Echo::new();
+    let server = serve(&echo);
+    let mut stream = connect(tcp_addr(&server));
+    stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
+    stream.shutdown(Shutdown::Write).expect("open");
+    // What the server has read of another connection since shows that it saw the end.
+    exchange(&mut connect(tcp_addr(&server)), 2, b"");
+    replies.recv_timeout(LONG).expect("called").send(Ok(Bytes::from_static(b"at last")));
+    assert_eq!(read_record(&mut stream), reply(1, b"at last"));
+    assert_closed(&mut stream);
+}
+
+#[test]
 fn t12_a_record_over_the_limit_ends_its_connection_only() {
     let (echo, _) = Echo::new();
     let server = Server::builder()

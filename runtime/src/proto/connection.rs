@@ -57,13 +57,20 @@ pub struct Connection {
     /// Input that waits for room in the output.
     held: Option<Bytes>,
     records: u64,
+    owed: usize,
 }
 
 impl Connection {
     /// A connection on which nothing was said yet.
     #[must_use]
     pub fn new(limits: RecordLimits) -> Self {
-        Self { reader: RecordReader::new(limits), out: Encoder::new(), held: None, records: 0 }
+        Self {
+            reader: RecordReader::new(limits),
+            out: Encoder::new(),
+            held: None,
+            records: 0,
+            owed: 0,
+        }
     }
 
     /// What is to be written to the stream.
@@ -81,6 +88,21 @@ impl Connection {
     #[must_use]
     pub fn in_record(&self) -> bool {
         self.reader.in_record()
+    }
+
+    /// Calls that were put off and not yet answered with [`answer`](Self::answer).
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        self.owed
+    }
+
+    /// Appends the answer to a call that was put off to the output.
+    pub fn answer(&mut self, reply: &Encoder) {
+        self.owed = self.owed.saturating_sub(1);
+        let _ = write_record(&mut self.out, |out| {
+            out.append(reply);
+            Verdict::Reply
+        });
     }
 
     /// Records that were received.
@@ -128,7 +150,8 @@ impl Connection {
             match self.reader.read(chunk, &mut at) {
                 Ok(Some(message)) => {
                     self.records += 1;
-                    handle_message(now, &message, cores, &mut self.out)?;
+                    let verdict = handle_message(now, &message, cores, &mut self.out)?;
+                    self.owed += usize::from(verdict == Verdict::Later);
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(ConnectionError::Record(error)),
@@ -156,27 +179,27 @@ fn handle_message(
     message: &Message<'_>,
     cores: &mut Cores<'_>,
     out: &mut Encoder,
-) -> Result<(), ConnectionError> {
+) -> Result<Verdict, ConnectionError> {
     match peek(message.bytes()) {
         Some((_, MessageType::Reply)) => {
             let Some(client) = &mut cores.client else {
                 return Err(ConnectionError::NotForUs);
             };
             client.handle_reply(now, message.bytes(), || message.to_bytes());
+            Ok(Verdict::None)
         }
         Some((_, MessageType::Call)) => {
             let Some((server, caller)) = &mut cores.server else {
                 return Err(ConnectionError::NotForUs);
             };
-            write_record(out, |out| server.handle_message(now, *caller, message, out));
+            Ok(write_record(out, |out| server.handle_message(now, *caller, message, out)))
         }
-        None => return Err(ConnectionError::NotForUs),
+        None => Err(ConnectionError::NotForUs),
     }
-    Ok(())
 }
 
 /// Writes what `write` writes as a record of one fragment; nothing if it is not an answer.
-fn write_record(out: &mut Encoder, write: impl FnOnce(&mut Encoder) -> Verdict) {
+fn write_record(out: &mut Encoder, write: impl FnOnce(&mut Encoder) -> Verdict) -> Verdict {
     let mark = out.mark();
     out.u32(0);
     let verdict = write(out);
@@ -186,12 +209,5 @@ fn write_record(out: &mut Encoder, write: impl FnOnce(&mut Encoder) -> Verdict) 
         (Verdict::Reply, Some(len)) => out.set_u32(mark, len | LAST_FRAGMENT),
         _ => out.truncate(mark),
     }
-}
-
-/// Appends `message` as a record of one fragment.
-pub fn append_record(out: &mut Encoder, message: &Encoder) {
-    write_record(out, |out| {
-        out.append(message);
-        Verdict::Reply
-    });
+    verdict
 }

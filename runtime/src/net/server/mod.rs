@@ -26,7 +26,6 @@ pub(crate) use self::accept::Listener;
 use self::datagram::Datagrams;
 use self::stream::{Next, Overdue, Stream};
 use crate::error::{Doing, Error, Result};
-use crate::proto::connection::append_record;
 use crate::proto::record::RecordLimits;
 use crate::proto::server::{Caller, DeferredReply, ServerCore};
 use crate::service::Peer;
@@ -294,7 +293,7 @@ impl EventLoop {
                 Source::Listener(_) => {}
                 Source::Datagrams(socket) => socket.send(&reply, &caller.peer),
                 Source::Stream(stream) => {
-                    append_record(stream.output(), &reply);
+                    stream.answer(&reply);
                     if self.turn(now, token) == Next::Close {
                         self.close(token);
                     }

@@ -126,8 +126,9 @@ impl Stream {
         self.last_input
     }
 
-    pub(super) fn output(&mut self) -> &mut Encoder {
-        self.connection.output()
+    /// Queues the answer to a call that was put off.
+    pub(super) fn answer(&mut self, reply: &Encoder) {
+        self.connection.answer(reply);
     }
 
     /// Whether something is left to be written.
@@ -172,7 +173,7 @@ impl Stream {
         }
         self.note_waiting(now);
         match () {
-            () if self.ended && !self.has_output() => Next::Close,
+            () if self.ended && !self.has_output() && self.connection.owed() == 0 => Next::Close,
             () if self.wants_input() && !closing => Next::Again,
             () => Next::Wait,
         }

@@ -200,10 +200,9 @@ impl ServerCore {
             let mark = reply.mark();
             let verdict = match results {
                 Ok(results) => {
-                    self.stats.executed += 1;
                     encode_success(xid, &mut reply);
                     reply.append_bytes(&results);
-                    Verdict::Reply
+                    self.succeed(caller, xid, mark, &mut reply)
                 }
                 Err(fault) => self.fail(xid, fault, &mut reply),
             };
@@ -235,16 +234,7 @@ impl ServerCore {
         });
         self.stats.trailing_bytes += u64::from(args.trailing() > 0);
         let verdict = match outcome {
-            Ok(Answer::Now)
-                if matches!(caller.peer, Peer::Udp(_)) && out.since(mark) > MAX_DATAGRAM =>
-            {
-                out.truncate(mark);
-                self.fail(xid, Fault::SystemErr, out)
-            }
-            Ok(Answer::Now) => {
-                self.stats.executed += 1;
-                Verdict::Reply
-            }
+            Ok(Answer::Now) => self.succeed(caller, xid, mark, out),
             Ok(Answer::Later) => {
                 out.truncate(mark);
                 if let Some(number) = number {
@@ -268,6 +258,16 @@ impl ServerCore {
         };
         self.remember(key, verdict, out, mark);
         verdict
+    }
+
+    /// The answer written since `mark` goes out, if the transport can carry it.
+    fn succeed(&mut self, caller: Caller, xid: Xid, mark: Mark, out: &mut Encoder) -> Verdict {
+        if matches!(caller.peer, Peer::Udp(_)) && out.since(mark) > MAX_DATAGRAM {
+            out.truncate(mark);
+            return self.fail(xid, Fault::SystemErr, out);
+        }
+        self.stats.executed += 1;
+        Verdict::Reply
     }
 
     fn next_route(&mut self) -> Route {
