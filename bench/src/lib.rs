@@ -1,23 +1,26 @@
-//! What the programs for measuring share: the interface, its values, and `key=value` arguments.
+//! What the programs that measure have in common.
 
-use std::collections::HashMap;
-use std::str::FromStr;
+mod histogram;
+mod settings;
 
 use farcall::xdr::Bytes;
 use farcall::{Context, Fault};
 
-use self::bench::Item;
-use self::bench::bench_prog::v1;
+pub use self::bench::bench_prog::v1;
+pub use self::bench::{Item, Items, MAXITEMS};
+pub use self::histogram::Histogram;
+pub use self::settings::{Settings, Transport};
 
 /// What the compiler made of `proto/bench.x`.
 pub mod bench {
     farcall::include_x!("bench");
 }
 
-/// Elements of the array of structs that is sent.
-pub const ITEMS: u32 = 1000;
+/// The array that is sent has so many items at its top level.
+pub const ITEMS: usize = 1000;
 
-/// Answers with what it is given.
+/// Sends back what it gets.
+#[derive(Debug, Clone, Copy)]
 pub struct Echo;
 
 impl v1::Service for Echo {
@@ -25,54 +28,30 @@ impl v1::Service for Echo {
         Ok(blob)
     }
 
-    fn structs(
-        &self,
-        _cx: &Context,
-        items: Vec<(Item, Vec<Item>)>,
-    ) -> Result<Vec<(Item, Vec<Item>)>, Fault> {
+    fn structs(&self, _cx: &Context, items: Items) -> Result<Items, Fault> {
         Ok(items)
     }
 }
 
-/// The structs that all systems are measured with; every fourth has a next.
+/// The array that is measured with: every fourth of the items has another one behind it.
 #[must_use]
-pub fn items() -> Vec<(Item, Vec<Item>)> {
-    (0..ITEMS)
-        .map(|i| (item(i), if i % 4 == 0 { vec![item(i + 100_000)] } else { Vec::new() }))
-        .collect()
+pub fn items() -> Items {
+    let next = |i: usize| if i.is_multiple_of(4) { vec![item(i + 100_000)] } else { Vec::new() };
+    (0..ITEMS).map(|i| (item(i), next(i))).collect()
 }
 
-fn item(i: u32) -> Item {
-    let letter = |k: u32| char::from(b'a' + u8::try_from((i + k) % 26).expect("below 26"));
+fn item(i: usize) -> Item {
+    let letters = ('a'..='z').cycle().skip(i % 26);
     Item {
-        name: (0..5 + i * 7 % 23).map(letter).collect(),
-        id: i64::from(i) * 1_000_003,
-        value: f64::from(i) * 0.5,
+        name: letters.take(5 + i * 7 % 23).collect(),
+        id: i as i64 * 1_000_003,
+        value: i as f64 * 0.5,
         flag: i & 1 == 1,
     }
 }
 
-/// `key=value` arguments.
-pub struct Args(HashMap<String, String>);
-
-impl Args {
-    /// Takes what is left of the command line.
-    pub fn parse(args: impl Iterator<Item = String>) -> Self {
-        Self(
-            args.filter_map(|arg| {
-                arg.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
-            })
-            .collect(),
-        )
-    }
-
-    /// The value of `key`, or `default` where there is none.
-    ///
-    /// # Panics
-    /// If there is one that cannot be read.
-    pub fn get<T: FromStr>(&self, key: &str, default: T) -> T {
-        self.0.get(key).map_or(default, |value| {
-            value.parse().unwrap_or_else(|_| panic!("{key}={value} cannot be read"))
-        })
-    }
+/// Bytes that are not all the same.
+#[must_use]
+pub fn blob(len: usize) -> Bytes {
+    (0..=250_u8).map(|i| (u32::from(i) * 31 % 251) as u8).cycle().take(len).collect()
 }

@@ -1,172 +1,214 @@
-//! `client client tcp|udp|unix ADDR [op=null|echo|structs] [size=N] [conns=N] [inflight=N]
-//! [secs=S] [warm=S] [spin=MICROSECONDS]`: calls in a closed loop, then prints what it measured.
+//! Calls in a closed loop: `client client tcp|udp|unix ADDRESS [KEY=VALUE...]`.
+//!
+//! One thread and, of the runtime, one client for each connection. With one call under way it is a
+//! plain call; with more, half of a client's are waited for, oldest first, then as many started.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::time::{Duration, Instant};
 
-use farcall::xdr::{Bytes, DecodeError, Decoder, EncodeError, Encoder};
-use farcall::{ClientOptions, Pending, Procedure};
-use farcall_bench::bench::Item;
-use farcall_bench::bench::bench_prog::v1;
-use farcall_bench::{Args, items};
-use nix::time::{ClockId, clock_gettime};
+use farcall::xdr::Bytes;
+use farcall::{Client, ClientOptions, Pending, Procedure};
+use farcall_bench::{Histogram, Items, Settings, blob, items, v1};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
-/// What is called, with what.
-enum Operation {
-    Null,
-    Echo(Bytes),
-    Structs(Vec<(Item, Vec<Item>)>),
+/// How one kind of call is made.
+struct Op<C, T> {
+    call: fn(&C, &Self) -> farcall::Result<T>,
+    start: fn(&C, &Self) -> Pending<T>,
+    expected: T,
+    /// Bytes that count as carried, if any do.
+    size: usize,
 }
 
-impl Operation {
-    fn call(&self, client: &v1::Client) -> farcall::Result<usize> {
-        match self {
-            Self::Null => client.null().map(|()| 0),
-            Self::Echo(blob) => client.echo(blob).map(|blob| blob.len()),
-            Self::Structs(items) => client.structs(items).map(|items| items.len()),
-        }
-    }
-
-    fn start(&self, client: &v1::Client, raw: &farcall::Client) -> Started {
-        match self {
-            Self::Null => Started::Null(raw.start(Procedure::NULL, no_arguments, no_results)),
-            Self::Echo(blob) => Started::Echo(client.start().echo(blob)),
-            Self::Structs(items) => Started::Structs(client.start().structs(items)),
-        }
-    }
+struct Load {
+    connections: usize,
+    in_flight: usize,
+    warm: Duration,
+    measured: Duration,
 }
 
-fn no_arguments(_: &mut Encoder) -> Result<(), EncodeError> {
-    Ok(())
-}
-
-fn no_results(_: &mut Decoder<'_>) -> Result<(), DecodeError> {
-    Ok(())
-}
-
-enum Started {
-    Null(Pending<()>),
-    Echo(Pending<Bytes>),
-    Structs(Pending<Vec<(Item, Vec<Item>)>>),
-}
-
-impl Started {
-    fn wait(self) -> farcall::Result<usize> {
-        match self {
-            Self::Null(pending) => pending.wait().map(|()| 0),
-            Self::Echo(pending) => pending.wait().map(|blob| blob.len()),
-            Self::Structs(pending) => pending.wait().map(|items| items.len()),
-        }
-    }
-}
-
-struct Connection {
-    client: v1::Client,
-    raw: farcall::Client,
-    inflight: usize,
-    started: VecDeque<(Instant, Started)>,
-}
-
-/// What was counted after the warm-up.
-#[derive(Default)]
-struct Count {
-    nanos: Vec<u64>,
-    bytes: usize,
+/// What is counted after the warm-up.
+struct Meter {
+    begin: Instant,
+    end: Instant,
+    cpu: Option<i64>,
+    latencies: Histogram,
     errors: u64,
 }
 
-impl Count {
-    fn add(&mut self, started: Instant, result: &farcall::Result<usize>) {
-        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        match result {
-            Ok(bytes) => {
-                self.nanos.push(nanos);
-                self.bytes += bytes;
-            }
-            Err(_) => self.errors += 1,
+fn main() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_args()?;
+    let connections = settings.get("conns", 1)?;
+    let load = Load {
+        connections,
+        in_flight: settings.get("inflight", 1)?.max(connections),
+        warm: settings.seconds("warm", 0.2)?,
+        measured: settings.seconds("secs", 1.0)?,
+    };
+    let options = ClientOptions::new()
+        .spin(Duration::from_micros(settings.get("spin", 0)?))
+        // What one client has started goes out when it is waited for; others must not wait for that.
+        .corked(connections == 1 && load.in_flight > 1);
+    let target = settings.target();
+    match settings.get("op", "null".to_owned())?.as_str() {
+        "null" => null(&load, || Client::connect(&target, &v1::INTERFACE, &options)),
+        "echo" => {
+            let len = settings.get("size", 32)?;
+            echo(&load, len, || v1::Client::connect_with(&target, &options))
         }
-    }
-
-    fn percentile(&self, percent: usize) -> u64 {
-        self.nanos.get(self.nanos.len() * percent / 100).copied().unwrap_or(0)
+        "structs" => structs(&load, || v1::Client::connect_with(&target, &options)),
+        other => Err(format!("op={other} is not known").into()),
     }
 }
 
-fn main() -> farcall::Result<()> {
-    let mut args = std::env::args().skip(2);
-    let (Some(kind), Some(addr)) = (args.next(), args.next()) else {
-        panic!("usage: client client tcp|udp|unix ADDR [key=value ...]");
+/// The generated client has no `start` for a procedure that every program has.
+fn null(load: &Load, connect: impl Fn() -> farcall::Result<Client>) -> Result<(), Box<dyn Error>> {
+    let op = Op::<Client, ()> {
+        call: |client, _| client.null(),
+        start: |client, _| client.start(Procedure::NULL, |_| Ok(()), |_| Ok(())),
+        expected: (),
+        size: 0,
     };
-    let args = Args::parse(args);
-    let (conns, inflight) = (args.get("conns", 1usize), args.get("inflight", 1usize));
-    let operation = match args.get("op", "null".to_owned()).as_str() {
-        "null" => Operation::Null,
-        "echo" => Operation::Echo(vec![7; args.get("size", 64usize)].into()),
-        "structs" => Operation::Structs(items()),
-        other => panic!("no operation {other}"),
-    };
-    let options = ClientOptions::new()
-        .spin(Duration::from_micros(args.get("spin", 0)))
-        .corked(inflight > conns);
-    let target = format!("{kind}://{addr}");
-    let mut connections = (0..conns)
-        .map(|i| {
-            let raw = farcall::Client::connect(&target, &v1::INTERFACE, &options)?;
-            let client = v1::Client::connect_with(&target, &options)?;
-            let inflight = (inflight + i) / conns;
-            Ok(Connection { client, raw, inflight, started: VecDeque::new() })
-        })
-        .collect::<farcall::Result<Vec<_>>>()?;
-    run(&operation, &mut connections, Duration::from_secs_f64(args.get("warm", 0.1)));
-    let (start, cpu) = (Instant::now(), cpu_nanos());
-    let secs = Duration::from_secs_f64(args.get("secs", 1.0));
-    let mut count = run(&operation, &mut connections, secs);
-    let (elapsed, cpu) = (start.elapsed().as_secs_f64(), cpu_nanos() - cpu);
-    count.nanos.sort_unstable();
-    let resent: u64 = connections.iter().map(|connection| connection.raw.stats().resent).sum();
-    println!(
-        "{{\"calls\":{},\"secs\":{elapsed:.6},\"p50_ns\":{},\"p99_ns\":{},\"mb_s\":{:.3},\
-         \"cli_cpu_ns\":{cpu},\"errors\":{},\"retrans\":{resent}}}",
-        count.nanos.len(),
-        count.percentile(50),
-        count.percentile(99),
-        count.bytes as f64 / 1e6 / elapsed,
-        count.errors,
-    );
+    let clients = connect_all(load, connect)?;
+    let meter = run(load, &clients, &op)?;
+    // Warm-up included: what was lost then was lost too.
+    let resent = clients.iter().map(|client| client.stats().resent).sum();
+    meter.print(op.size, resent);
     Ok(())
 }
 
-/// Keeps every connection's calls in flight for so long.
-fn run(operation: &Operation, connections: &mut [Connection], length: Duration) -> Count {
-    let mut count = Count::default();
-    let start = Instant::now();
-    let alone = connections.len() == 1 && connections[0].inflight == 1;
-    while start.elapsed() < length {
-        for connection in &mut *connections {
-            if alone {
-                let started = Instant::now();
-                count.add(started, &operation.call(&connection.client));
-                continue;
-            }
-            while connection.started.len() < connection.inflight {
-                let call = operation.start(&connection.client, &connection.raw);
-                connection.started.push_back((Instant::now(), call));
-            }
-            // Half of them, so that the next writes and reads carry many too.
-            for _ in 0..connection.inflight.div_ceil(2) {
-                if let Some((started, call)) = connection.started.pop_front() {
-                    count.add(started, &call.wait());
-                }
-            }
-        }
-    }
-    for (_, call) in connections.iter_mut().flat_map(|connection| connection.started.drain(..)) {
-        let _ = call.wait();
-    }
-    count
+fn echo(
+    load: &Load,
+    len: usize,
+    connect: impl Fn() -> farcall::Result<v1::Client>,
+) -> Result<(), Box<dyn Error>> {
+    let op = Op::<v1::Client, Bytes> {
+        call: |client, op| client.echo(&op.expected),
+        start: |client, op| client.start().echo(&op.expected),
+        expected: blob(len),
+        size: 4 + len.next_multiple_of(4),
+    };
+    run(load, &connect_all(load, connect)?, &op)?.print(op.size, 0);
+    Ok(())
 }
 
-fn cpu_nanos() -> u64 {
-    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("every process has one");
-    Duration::from(time).as_nanos().try_into().unwrap_or(u64::MAX)
+fn structs(
+    load: &Load,
+    connect: impl Fn() -> farcall::Result<v1::Client>,
+) -> Result<(), Box<dyn Error>> {
+    let op = Op::<v1::Client, Items> {
+        call: |client, op| client.structs(&op.expected),
+        start: |client, op| client.start().structs(&op.expected),
+        expected: items(),
+        size: 0,
+    };
+    run(load, &connect_all(load, connect)?, &op)?.print(op.size, 0);
+    Ok(())
+}
+
+fn connect_all<C>(
+    load: &Load,
+    connect: impl Fn() -> farcall::Result<C>,
+) -> farcall::Result<Vec<C>> {
+    (0..load.connections).map(|_| connect()).collect()
+}
+
+fn run<C, T: PartialEq>(load: &Load, clients: &[C], op: &Op<C, T>) -> farcall::Result<Meter> {
+    for client in clients {
+        // Whole answers are compared before anything is measured: comparing takes time.
+        assert!((op.call)(client, op)? == op.expected, "the answer is not what was sent");
+    }
+    let mut meter = Meter::new(load);
+    if load.in_flight == 1 {
+        one_at_a_time(&clients[0], op, &mut meter);
+    } else {
+        many_at_once(load, clients, op, &mut meter);
+    }
+    Ok(meter)
+}
+
+fn one_at_a_time<C, T>(client: &C, op: &Op<C, T>, meter: &mut Meter) {
+    let mut began = Instant::now();
+    while began < meter.end {
+        let result = (op.call)(client, op);
+        began = meter.done(began, result.is_ok());
+    }
+}
+
+fn many_at_once<C, T>(load: &Load, clients: &[C], op: &Op<C, T>, meter: &mut Meter) {
+    let mut lanes: Vec<Lane<'_, C, T>> = clients
+        .iter()
+        .enumerate()
+        .map(|(i, client)| Lane::new(client, (load.in_flight + i) / clients.len()))
+        .collect();
+    lanes.iter_mut().for_each(|lane| lane.fill(op));
+    let mut now = Instant::now();
+    while now < meter.end {
+        for lane in &mut lanes {
+            for (began, pending) in lane.started.drain(..lane.size.div_ceil(2)) {
+                now = meter.done(began, pending.wait().is_ok());
+            }
+            lane.fill(op);
+        }
+    }
+}
+
+/// One client's calls under way, the oldest first.
+struct Lane<'a, C, T> {
+    client: &'a C,
+    size: usize,
+    started: VecDeque<(Instant, Pending<T>)>,
+}
+
+impl<'a, C, T> Lane<'a, C, T> {
+    fn new(client: &'a C, size: usize) -> Self {
+        Self { client, size, started: VecDeque::with_capacity(size) }
+    }
+
+    fn fill(&mut self, op: &Op<C, T>) {
+        while self.started.len() < self.size {
+            self.started.push_back((Instant::now(), (op.start)(self.client, op)));
+        }
+    }
+}
+
+impl Meter {
+    fn new(load: &Load) -> Self {
+        let begin = Instant::now() + load.warm;
+        let latencies = Histogram::default();
+        Self { begin, end: begin + load.measured, cpu: None, latencies, errors: 0 }
+    }
+
+    /// Counts a call that has ended now.
+    fn done(&mut self, began: Instant, ok: bool) -> Instant {
+        let now = Instant::now();
+        if now >= self.begin {
+            self.cpu.get_or_insert_with(cpu_ns);
+            let ns = now.duration_since(began).as_nanos();
+            self.latencies.add(u64::try_from(ns).unwrap_or(u64::MAX));
+            self.errors += u64::from(!ok);
+        }
+        now
+    }
+
+    fn print(&self, size: usize, resent: u64) {
+        let secs = self.begin.elapsed().as_secs_f64();
+        let cpu = self.cpu.map_or(0, |before| cpu_ns() - before);
+        let calls = self.latencies.total();
+        let (p50, p99) = (self.latencies.quantile(0.5), self.latencies.quantile(0.99));
+        let mb_s = calls as f64 * size as f64 / 1e6 / secs;
+        let errors = self.errors;
+        println!(
+            "{{\"calls\":{calls},\"secs\":{secs:.6},\"p50_ns\":{p50},\"p99_ns\":{p99},\
+             \"mb_s\":{mb_s:.3},\"cli_cpu_ns\":{cpu},\"errors\":{errors},\"retrans\":{resent}}}"
+        );
+    }
+}
+
+/// The time that all threads of this process have spent on processors.
+fn cpu_ns() -> i64 {
+    getrusage(UsageWho::RUSAGE_SELF)
+        .map_or(0, |usage| (usage.user_time() + usage.system_time()).num_nanoseconds())
 }

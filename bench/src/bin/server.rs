@@ -1,28 +1,25 @@
-//! `server server tcp|udp|unix ADDR`: serves `proto/bench.x` until it is killed.
+//! Serves `bench.x`: `server server tcp|udp|unix ADDRESS`.
 
-use std::io::Write;
+use std::error::Error;
 
 use farcall::Server;
 use farcall::proto::record::RecordLimits;
-use farcall_bench::Echo;
-use farcall_bench::bench::bench_prog::v1;
+use farcall_bench::{Echo, Settings, Transport, v1};
 
-fn main() -> farcall::Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let [_, kind, addr, ..] = &args[..] else {
-        panic!("usage: server server tcp|udp|unix ADDR");
-    };
-    let builder = Server::builder()
-        .record_limits(RecordLimits::DEFAULT.with_bytes(2 << 20))
+/// The longest blob, and what is around it.
+const MAX_RECORD: usize = (1 << 20) + 1024;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_args()?;
+    let server = Server::builder()
+        .record_limits(RecordLimits::default().with_bytes(MAX_RECORD))
         .service(v1::Server::new(Echo));
-    let server = match kind.as_str() {
-        "tcp" => builder.tcp(addr),
-        "udp" => builder.udp(addr),
-        "unix" => builder.unix(addr),
-        other => panic!("no transport {other}"),
-    }
-    .bind()?;
+    let server = match settings.transport {
+        Transport::Udp => server.udp(settings.address),
+        Transport::Tcp => server.tcp(settings.address),
+        Transport::Unix => server.unix(settings.address),
+    };
+    let server = server.bind()?;
     println!("READY");
-    std::io::stdout().flush().expect("stdout is open");
-    server.run()
+    Ok(server.run_until_signal()?)
 }
