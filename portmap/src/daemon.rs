@@ -124,13 +124,13 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<(), DaemonError> {
         lines.push(format!("tcp {}", pair.addr));
         builder = pair.serve(builder);
     }
-    let server = builder.bind().map_err(|error| socket_error(options, error))?;
+    let server = builder.stop_on_signal().bind().map_err(|error| socket_error(options, error))?;
     if let Some(path) = &options.socket {
         open_to_all(path)?;
         lines.push(format!("unix {}", path.display()));
     }
     announce(&lines, out).map_err(DaemonError::Output)?;
-    server.run_until_signal().map_err(DaemonError::Server)
+    server.run().map_err(DaemonError::Server)
 }
 
 /// The IP sockets are open already, so that only the Unix socket can fail to be.

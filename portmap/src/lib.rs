@@ -1,4 +1,24 @@
 //! The portmapper (RFC 1833): what programs this host serves, and where.
+//!
+//! [`Portmap`] is one, to be served by any server; `portmapd` is the daemon around it, and takes
+//! the place of rpcbind. What is pure is apart: the table in [`registry`], the rules on who may
+//! change it in [`access`], and the choice of the address that a caller is told in [`address`].
+//! The client's side, for services that register and for who looks them up, is
+//! [`farcall::bind`].
+//!
+//! ```no_run
+//! use farcall::{Netid, Server};
+//! use farcall_portmap::Portmap;
+//!
+//! let portmap = Portmap::default();
+//! let mut builder = Server::builder().tcp("127.0.0.1:1111").unix("/run/user/1000/portmap.sock");
+//! for version in portmap.services() {
+//!     builder = builder.shared_service(version);
+//! }
+//! portmap.set_own(Netid::Tcp, &"127.0.0.1.4.87".parse()?);
+//! builder.run_until_signal()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod access;
 pub mod address;

@@ -67,6 +67,7 @@ pub struct ServerBuilder {
     config: ServerConfig,
     records: RecordLimits,
     max_connections: Option<usize>,
+    stop_on_signal: bool,
 }
 
 /// A socket that is open, or is to be opened.
@@ -111,21 +112,6 @@ impl Server {
         let result = inner.run(|| drop(registered));
         remove_sockets(&endpoints);
         result
-    }
-
-    /// As [`run`](Self::run), and SIGTERM and SIGINT stop it too.
-    ///
-    /// # Errors
-    /// The event loop failed, or the signals cannot be watched.
-    pub fn run_until_signal(mut self) -> Result<()> {
-        let (read, write) = UnixStream::pair().map_err(poll_error)?;
-        read.set_nonblocking(true).map_err(poll_error)?;
-        for signal in [SIGTERM, SIGINT] {
-            let write = write.try_clone().map_err(poll_error)?;
-            signal_hook::low_level::pipe::register(signal, write).map_err(poll_error)?;
-        }
-        self.inner.add_signals(read).map_err(poll_error)?;
-        self.run()
     }
 
     /// Serves on a thread of its own.
@@ -238,6 +224,13 @@ impl ServerBuilder {
         self
     }
 
+    /// SIGTERM and SIGINT stop the server, from the moment it is bound: whatever it registers is
+    /// unregistered.
+    pub fn stop_on_signal(mut self) -> Self {
+        self.stop_on_signal = true;
+        self
+    }
+
     /// Opens the sockets and registers.
     ///
     /// # Errors
@@ -251,6 +244,9 @@ impl ServerBuilder {
         let config = self.config;
         let mut inner =
             EventLoop::new(limits, |waker| ServerCore::new(config, waker)).map_err(poll_error)?;
+        if self.stop_on_signal {
+            inner.add_signals(signals().map_err(poll_error)?).map_err(poll_error)?;
+        }
         for service in &self.services {
             inner.core().add(Arc::clone(service));
         }
@@ -278,9 +274,9 @@ impl ServerBuilder {
     /// Binds and serves on this thread until SIGTERM or SIGINT.
     ///
     /// # Errors
-    /// As [`bind`](Self::bind) and [`Server::run_until_signal`].
+    /// As [`bind`](Self::bind) and [`Server::run`].
     pub fn run_until_signal(self) -> Result<()> {
-        self.bind()?.run_until_signal()
+        self.stop_on_signal().bind()?.run()
     }
 }
 
@@ -495,6 +491,16 @@ fn connections_allowed() -> usize {
     use nix::sys::resource::{Resource, getrlimit};
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
     usize::try_from(soft - soft / 100 * SPARE_PERCENT).unwrap_or(usize::MAX)
+}
+
+/// A pipe that a byte comes out of at SIGTERM and SIGINT.
+fn signals() -> io::Result<UnixStream> {
+    let (read, write) = UnixStream::pair()?;
+    read.set_nonblocking(true)?;
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+    }
+    Ok(read)
 }
 
 fn poll_error(source: io::Error) -> Error {

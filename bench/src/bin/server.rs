@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Transport::Tcp => server.tcp(settings.address),
         Transport::Unix => server.unix(settings.address),
     };
-    let server = server.bind()?;
+    let server = server.stop_on_signal().bind()?;
     println!("READY");
-    Ok(server.run_until_signal()?)
+    Ok(server.run()?)
 }

@@ -1,7 +1,7 @@
 //! `portmapd`: the portmapper as a daemon, in place of rpcbind.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,10 +37,10 @@ enum Command {
 
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(Command::Print(text)) => match io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
         Ok(Command::Run { options, debug }) => run(&options, debug),
         Err(error) => {
             eprintln!("portmapd: {error}\nTry 'portmapd --help'.");

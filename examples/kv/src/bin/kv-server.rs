@@ -63,12 +63,12 @@ fn serve(options: Options) -> farcall::Result<()> {
     if let Some(portmapper) = options.portmapper {
         server = server.register_with(portmapper);
     }
-    let server = server.bind()?;
+    let server = server.stop_on_signal().bind()?;
     server.udp_addrs().for_each(|addr| println!("udp://{addr}"));
     server.tcp_addrs().for_each(|addr| println!("tcp://{addr}"));
     options.unix.iter().for_each(|path| println!("unix://{path}"));
     println!("ready");
-    server.run_until_signal()
+    server.run()
 }
 
 /// `None` if help is asked for.

@@ -73,7 +73,7 @@ kv_list *kv_keys_1_svc(struct svc_req *req)
 static void end(int signal)
 {
 	(void)signal;
-	svc_unregister(KV_PROG, KV_V1);
+	svc_unreg(KV_PROG, KV_V1);
 	_exit(0);
 }
 

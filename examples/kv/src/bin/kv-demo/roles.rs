@@ -27,11 +27,12 @@ pub(crate) fn server(portmapper: &str) -> Result {
         .tcp("127.0.0.1:0")
         .service(v1::Server::new(Store::default()))
         .register_with(Portmapper::at(portmapper.parse()?))
+        .stop_on_signal()
         .bind()?;
     let udp = server.udp_addrs().map(|addr| format!("udp://{addr}"));
     let tcp = server.tcp_addrs().map(|addr| format!("tcp://{addr}"));
     println!("{}", udp.chain(tcp).collect::<Vec<_>>().join(" and "));
-    Ok(server.run_until_signal()?)
+    Ok(server.run()?)
 }
 
 fn terminate_at_end_of_input() -> Result {
