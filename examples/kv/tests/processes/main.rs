@@ -1,0 +1,6 @@
+//! The programs of this package, and those that C makes of the same `.x`, as processes.
+
+mod by_hand;
+mod demo;
+mod interop_c;
+mod process;
