@@ -174,7 +174,7 @@ fn datagrams(from: SocketAddr, to: SocketAddr, calls: &[&[u8]]) -> Vec<u8> {
         socket.send_to(call, to).expect("sent");
     }
     let mut buf = vec![0; 65_536];
-    let len = socket.recv(&mut buf).expect("an answer");
+    let len = socket.recv(&mut buf).unwrap_or_else(|e| panic!("no answer to {calls:x?}: {e}"));
     buf.truncate(len);
     buf
 }
@@ -185,7 +185,7 @@ fn records(mut stream: impl Read + Write, calls: &[&[u8]]) -> Vec<u8> {
         stream.write_all(&[&mark.to_be_bytes(), *call].concat()).expect("sent");
     }
     let mut mark = [0; 4];
-    stream.read_exact(&mut mark).expect("an answer");
+    stream.read_exact(&mut mark).unwrap_or_else(|e| panic!("no answer to {calls:x?}: {e}"));
     let len = u32::from_be_bytes(mark);
     assert!(len & 0x8000_0000 != 0, "one fragment");
     let mut reply = vec![0; usize::try_from(len & 0x7fff_ffff).expect("32 bits")];
