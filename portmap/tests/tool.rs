@@ -23,7 +23,12 @@ fn list_shows_a_line_per_program() {
     local.set(&nfs).expect("accepted");
     let port = daemon.port.to_string();
     let socket = daemon.socket().display().to_string();
-    for args in [&["list", "127.0.0.1", "--port", &port][..], &["list", "--socket", &socket]] {
+    let ways: [&[&str]; 3] = [
+        &["list", "127.0.0.1", "--port", &port],
+        &["list", "--port", &port],
+        &["list", "--socket", &socket],
+    ];
+    for args in ways {
         let output = rpcutil(args);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let stdout = text(&output.stdout);

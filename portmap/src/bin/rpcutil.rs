@@ -19,7 +19,7 @@ rpcutil: asks portmappers and services
 Usage: rpcutil list [HOST]
        rpcutil ping HOST PROGRAM[/VERSION]
 
-list: what is registered at a host, or at this one by its Unix socket
+list: what is registered at a host, or at this one: by its Unix socket, unless a port is given
       --port N          port of the portmapper [default: 111]
       --socket PATH     Unix socket of this host's portmapper, instead of a host
 ping: whether a service answers; without a version, all versions that are registered
@@ -151,8 +151,9 @@ fn command(args: Args, programs: &Programs) -> Result<Command, lexopt::Error> {
         (["list"], Args { socket: Some(path), port: None, tcp: None, count: None, .. }) => {
             Ok(Command::List { portmapper: Place::Socket(path.clone()) })
         }
-        (["list"], Args { socket: None, port: None, tcp: None, count: None, .. }) => {
-            Ok(Command::List { portmapper: Place::Local })
+        (["list"], Args { socket: None, port, tcp: None, count: None, .. }) => {
+            let here = |port| Place::Host("localhost".to_owned(), port);
+            Ok(Command::List { portmapper: port.map_or(Place::Local, here) })
         }
         (["list", host], Args { socket: None, port, tcp: None, count: None, .. }) => {
             let port = port.unwrap_or(PORT);
