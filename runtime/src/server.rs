@@ -26,21 +26,14 @@ const SPARE_PERCENT: u64 = 20;
 /// A server whose sockets are open. It serves once it runs.
 ///
 /// ```no_run
-/// # fn service() -> impl farcall::Dispatch { unimplemented!() as Dummy }
-/// # struct Dummy;
-/// # impl farcall::Dispatch for Dummy {
-/// #     fn interface(&self) -> &'static farcall::Interface { unimplemented!() }
-/// #     fn dispatch(&self, _: &farcall::Context, _: farcall::Procedure,
-/// #         _: &mut farcall::xdr::Decoder<'_>, _: &mut farcall::xdr::Encoder)
-/// #         -> Result<farcall::Answer, farcall::Fault> { unimplemented!() }
-/// # }
+/// # fn serve(service: impl farcall::Dispatch) -> farcall::Result<()> {
 /// farcall::Server::builder()
 ///     .udp("[::]:0")
 ///     .tcp("[::]:0")
-///     .service(service())
+///     .service(service)
 ///     .register()
-///     .run_until_signal()?;
-/// # Ok::<(), farcall::Error>(())
+///     .run_until_signal()
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Server {

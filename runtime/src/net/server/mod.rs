@@ -302,7 +302,7 @@ impl EventLoop {
         }
     }
 
-    /// Closes connections that have waited too long, and tries to accept again.
+    /// Looks after connections that have waited too long or are quiet, and tries to accept again.
     fn sweep(&mut self, now: Instant) {
         if self.accept_again.is_some_and(|at| at <= now) {
             self.accept_again = None;
@@ -311,10 +311,13 @@ impl EventLoop {
         if self.next_sweep.is_none_or(|at| at > now) {
             return;
         }
-        let overdue: Vec<(Token, Overdue)> = self
-            .streams()
-            .filter_map(|(token, stream)| stream.overdue(now).map(|why| (token, why)))
-            .collect();
+        let mut overdue = Vec::new();
+        for (key, entry) in &mut self.entries {
+            if let Source::Stream(stream) = &mut entry.source {
+                stream.trim(now);
+                overdue.extend(stream.overdue(now).map(|why| (token(key, entry.generation), why)));
+            }
+        }
         for (token, why) in overdue {
             match why {
                 Overdue::Stalled => self.core.stats_mut().stalled += 1,

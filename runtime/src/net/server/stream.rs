@@ -24,8 +24,8 @@ const STALLED: Duration = Duration::from_secs(30);
 /// How long a connection may say nothing. Clients close theirs a minute before.
 const IDLE: Duration = Duration::from_secs(360);
 
-/// Memory that an output queue may keep while it is empty.
-const KEPT_OUTPUT: usize = 16 << 10;
+/// How long a connection that says nothing keeps its output buffer.
+const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -191,6 +191,16 @@ impl Stream {
         registry.reregister(self.socket.source(), token, interest)
     }
 
+    /// Gives back the memory of an output queue that has been empty for a while.
+    pub(super) fn trim(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.last_input) >= QUIET
+            && !self.has_output()
+            && self.connection.output().capacity() > 0
+        {
+            *self.connection.output() = Encoder::new();
+        }
+    }
+
     /// Whether the peer has been waited for too long.
     pub(super) fn overdue(&self, now: Instant) -> Option<Overdue> {
         let stalled = self.waiting_since.is_some_and(|since| now - since >= STALLED);
@@ -260,9 +270,6 @@ impl Stream {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) => return Err(e),
             }
-        }
-        if self.connection.output().capacity() > KEPT_OUTPUT {
-            *self.connection.output() = Encoder::new();
         }
         Ok(())
     }

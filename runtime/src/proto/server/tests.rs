@@ -214,7 +214,7 @@ fn an_answer_that_is_put_off_comes_once_and_is_remembered() {
     assert_eq!(bench.send(&later), None, "in progress: the repeat is dropped");
     assert_eq!((bench.core.outstanding(), bench.core.stats().repeats_dropped), (1, 1));
     let reply = bench.adder.kept.lock().expect("not poisoned").take().expect("kept");
-    std::thread::spawn(move || reply.send(Ok(99))).join().expect("no panic");
+    reply.send(Ok(99));
     let answer = bench.core.poll_deferred().expect("sent");
     assert_eq!(to_words(&answer.reply), [7, 1, 0, 0, 0, 0, 99]);
     assert!(bench.core.poll_deferred().is_none());
