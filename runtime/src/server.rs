@@ -20,8 +20,8 @@ use crate::service::Dispatch;
 use crate::xdr::Limits;
 use crate::{Netid, Program, Version};
 
-/// Of the descriptors that the process may have, connections leave this many hundredths free.
-const SPARE_PERCENT: u64 = 20;
+/// Of the descriptors that the process may have, connections leave one in this many free.
+const SPARE_ONE_IN: u64 = 5;
 
 /// A server whose sockets are open. It serves once it runs.
 ///
@@ -483,7 +483,7 @@ fn remove_sockets(endpoints: &[Endpoint]) {
 fn connections_allowed() -> usize {
     use nix::sys::resource::{Resource, getrlimit};
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
-    usize::try_from(soft - soft / 100 * SPARE_PERCENT).unwrap_or(usize::MAX)
+    usize::try_from(soft - soft.div_ceil(SPARE_ONE_IN)).unwrap_or(usize::MAX)
 }
 
 /// A pipe that a byte comes out of at SIGTERM and SIGINT.

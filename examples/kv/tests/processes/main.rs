@@ -2,5 +2,6 @@
 
 mod by_hand;
 mod demo;
+mod exhausted;
 mod interop_c;
 mod process;

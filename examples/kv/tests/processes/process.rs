@@ -35,10 +35,19 @@ impl Process {
 
     /// Waits for a line that ends so.
     pub(crate) fn wait_for(&self, end: &str) -> String {
+        self.wait_until(end, |line| line.ends_with(end))
+    }
+
+    /// Waits for a line that starts so.
+    pub(crate) fn wait_for_start(&self, start: &str) -> String {
+        self.wait_until(start, |line| line.starts_with(start))
+    }
+
+    fn wait_until(&self, part: &str, found: impl Fn(&str) -> bool) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|error| panic!("no line that ends with {end}: {error}"));
-            if line.ends_with(end) {
+            let line = line.unwrap_or_else(|error| panic!("no line with {part}: {error}"));
+            if found(&line) {
                 return line;
             }
         }

@@ -71,10 +71,11 @@ impl EventLoop {
             match listener.accept() {
                 Ok((socket, addr)) => self.welcome(now, socket, addr),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
+                // A connection that is closed makes room for the one that waits.
+                Err(e) if is_exhausted(&e) && self.evict() => {}
                 Err(e) if is_exhausted(&e) => {
                     // No event tells when descriptors are free again.
                     self.accept_again = Some(now + ACCEPT_AGAIN);
-                    self.evict();
                     return Next::Wait;
                 }
                 // The peer was gone before it was accepted, or a signal came.
@@ -139,13 +140,15 @@ impl EventLoop {
         }
     }
 
-    /// Closes the connection that has been silent longest.
-    fn evict(&mut self) {
+    /// Closes the connection that has been silent longest. `false` if there is none.
+    fn evict(&mut self) -> bool {
         let oldest = self.streams().min_by_key(|(_, stream)| stream.last_input());
-        if let Some((token, _)) = oldest {
-            self.core.stats_mut().too_many_connections += 1;
-            self.close(token);
-        }
+        let Some((token, _)) = oldest else {
+            return false;
+        };
+        self.core.stats_mut().too_many_connections += 1;
+        self.close(token);
+        true
     }
 }
 
