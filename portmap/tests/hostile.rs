@@ -85,7 +85,7 @@ proptest! {
         piece in 1..50usize,
     ) {
         let mut core = core();
-        let mut connection = Connection::new(RecordLimits::DEFAULT);
+        let mut connection = Connection::new(Instant::now(), RecordLimits::DEFAULT);
         let from = caller(Peer::Unix { uid: 1, gid: 1, connection: 1 });
         let mut wire = Vec::new();
         for call in calls {

@@ -4,7 +4,7 @@
 //! the connection has them, so that a server can call its client back.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::client::ClientCore;
 use super::message::{MessageType, peek};
@@ -14,6 +14,21 @@ use crate::xdr::{Bytes, Encoder};
 
 /// Queued output above which no more calls are taken in, in bytes.
 pub const OUTPUT_HIGH: usize = 1 << 20;
+
+/// How long the rest of a record, or room for output, is waited for.
+pub const STALLED_AFTER: Duration = Duration::from_secs(30);
+
+/// How long the peer may say nothing. Clients close connections that are idle a minute before.
+pub const IDLE_AFTER: Duration = Duration::from_secs(360);
+
+/// Why a peer has been waited for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// The rest of a record did not come, or output was not taken, for [`STALLED_AFTER`].
+    Stalled,
+    /// Nothing came for [`IDLE_AFTER`].
+    Idle,
+}
 
 /// The cores at this end of a connection.
 #[derive(Debug)]
@@ -49,45 +64,77 @@ impl std::error::Error for ConnectionError {}
 ///
 /// Put in what was read with [`handle_input`](Self::handle_input), write out what
 /// [`output`](Self::output) holds, and afterwards call [`resume`](Self::resume) if
-/// [`is_held`](Self::is_held).
+/// [`is_held`](Self::is_held). Close the stream when [`overdue`](Self::overdue) says so.
 #[derive(Debug)]
 pub struct Connection {
     reader: RecordReader,
     out: Encoder,
     /// Input that waits for room in the output.
     held: Option<Bytes>,
-    records: u64,
     owed: usize,
+    last_input: Instant,
+    /// Since when the rest of a record, or room for output, has been waited for.
+    waiting_since: Option<Instant>,
 }
 
 impl Connection {
     /// A connection on which nothing was said yet.
     #[must_use]
-    pub fn new(limits: RecordLimits) -> Self {
+    pub fn new(now: Instant, limits: RecordLimits) -> Self {
         Self {
             reader: RecordReader::new(limits),
             out: Encoder::new(),
             held: None,
-            records: 0,
             owed: 0,
+            last_input: now,
+            waiting_since: None,
         }
     }
 
-    /// What is to be written to the stream.
-    pub fn output(&mut self) -> &mut Encoder {
-        &mut self.out
+    /// What is to be written to the stream. Say with [`handle_written`](Self::handle_written) how
+    /// much of it was.
+    #[must_use]
+    pub fn output(&self) -> &Encoder {
+        &self.out
+    }
+
+    /// The stream took the first `n` bytes of the output.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn handle_written(&mut self, now: Instant, n: usize) {
+        self.out.advance(n);
+        self.waiting_since = None;
+        self.note_waiting(now);
+    }
+
+    /// Gives back the memory of the output, if it is empty.
+    pub fn trim(&mut self) {
+        if self.out.is_empty() {
+            self.out = Encoder::new();
+        }
+    }
+
+    /// When something last came.
+    #[must_use]
+    pub fn last_input(&self) -> Instant {
+        self.last_input
+    }
+
+    /// Whether the peer has been waited for too long: close the stream then.
+    #[must_use]
+    pub fn overdue(&self, now: Instant) -> Option<Overdue> {
+        let passed = |since| now.saturating_duration_since(since);
+        if self.waiting_since.is_some_and(|since| passed(since) >= STALLED_AFTER) {
+            return Some(Overdue::Stalled);
+        }
+        (passed(self.last_input) >= IDLE_AFTER).then_some(Overdue::Idle)
     }
 
     /// Whether input waits until output was written: do not read any more.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.held.is_some()
-    }
-
-    /// Whether part of a record is there, so that the rest of it is waited for.
-    #[must_use]
-    pub fn in_record(&self) -> bool {
-        self.reader.in_record()
     }
 
     /// Calls that were put off and not yet answered with [`answer`](Self::answer).
@@ -103,12 +150,6 @@ impl Connection {
             out.append(reply);
             Verdict::Reply
         });
-    }
-
-    /// Records that were received.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        self.records
     }
 
     /// Where to read to directly, if a long record is being received. Say with
@@ -141,22 +182,10 @@ impl Connection {
         chunk: &Bytes,
         cores: &mut Cores<'_>,
     ) -> Result<(), ConnectionError> {
-        let mut at = 0;
-        loop {
-            if self.out.len() > OUTPUT_HIGH {
-                self.held = Some(chunk.slice(at..));
-                return Ok(());
-            }
-            match self.reader.read(chunk, &mut at) {
-                Ok(Some(message)) => {
-                    self.records += 1;
-                    let verdict = handle_message(now, &message, cores, &mut self.out)?;
-                    self.owed += usize::from(verdict == Verdict::Later);
-                }
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(ConnectionError::Record(error)),
-            }
-        }
+        self.last_input = now;
+        let handled = self.handle_records(now, chunk, cores);
+        self.note_waiting(now);
+        handled
     }
 
     /// Goes on with input that waited for room in the output.
@@ -168,8 +197,46 @@ impl Connection {
             return Ok(());
         }
         match self.held.take() {
-            Some(chunk) => self.handle_input(now, &chunk, cores),
+            Some(chunk) => {
+                let handled = self.handle_records(now, &chunk, cores);
+                self.note_waiting(now);
+                handled
+            }
             None => Ok(()),
+        }
+    }
+
+    fn handle_records(
+        &mut self,
+        now: Instant,
+        chunk: &Bytes,
+        cores: &mut Cores<'_>,
+    ) -> Result<(), ConnectionError> {
+        let mut at = 0;
+        loop {
+            if self.out.len() > OUTPUT_HIGH {
+                self.held = Some(chunk.slice(at..));
+                return Ok(());
+            }
+            let message = match self.reader.read(chunk, &mut at) {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(ConnectionError::Record(error)),
+            };
+            // A record is progress: the rest of another is waited for anew.
+            if self.out.is_empty() {
+                self.waiting_since = None;
+            }
+            let verdict = handle_message(now, &message, cores, &mut self.out)?;
+            self.owed += usize::from(verdict == Verdict::Later);
+        }
+    }
+
+    fn note_waiting(&mut self, now: Instant) {
+        if self.reader.in_record() || !self.out.is_empty() {
+            self.waiting_since.get_or_insert(now);
+        } else {
+            self.waiting_since = None;
         }
     }
 }
@@ -210,4 +277,113 @@ fn write_record(out: &mut Encoder, write: impl FnOnce(&mut Encoder) -> Verdict) 
         _ => out.truncate(mark),
     }
     verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::epoch::epoch;
+    use crate::proto::server::ServerConfig;
+    use crate::service::Peer;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    struct Bench {
+        now: Instant,
+        core: ServerCore,
+        connection: Connection,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let now = epoch();
+            let core = ServerCore::new(ServerConfig::default(), Waker::noop().clone());
+            Self { now, core, connection: Connection::new(now, RecordLimits::DEFAULT) }
+        }
+
+        fn input(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
+            let peer = Peer::Tcp(([127, 0, 0, 1], 1).into());
+            let server = Some((&mut self.core, Caller { peer, origin: 0 }));
+            let chunk = Bytes::copy_from_slice(bytes);
+            self.connection.handle_input(self.now, &chunk, &mut Cores { server, client: None })
+        }
+
+        fn write_all(&mut self) {
+            let n = self.connection.output().len();
+            self.connection.handle_written(self.now, n);
+        }
+
+        fn overdue_after(&self, wait: Duration) -> Option<Overdue> {
+            self.connection.overdue(self.now + wait)
+        }
+    }
+
+    /// A record with a call of a program that there is not.
+    fn record() -> Vec<u8> {
+        [LAST_FRAGMENT | 40, 7, 0, 2, 1, 1, 1, 0, 0, 0, 0]
+            .iter()
+            .flat_map(|word| word.to_be_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn t9_the_rest_of_a_record_is_waited_for_30_seconds_in_all() {
+        let mut bench = Bench::new();
+        for byte in &record()[..25] {
+            bench.input(&[*byte]).expect("part of a record");
+            bench.now += SECOND;
+        }
+        assert_eq!(bench.overdue_after(4 * SECOND), None);
+        assert_eq!(bench.overdue_after(5 * SECOND), Some(Overdue::Stalled));
+        bench.input(&record()[25..]).expect("the rest");
+        bench.write_all();
+        assert_eq!(bench.overdue_after(359 * SECOND), None);
+        assert_eq!(bench.overdue_after(360 * SECOND), Some(Overdue::Idle));
+    }
+
+    #[test]
+    fn a_peer_that_is_always_inside_of_some_record_is_not_stalled() {
+        let mut bench = Bench::new();
+        let record = record();
+        let (first, second) = record.split_at(11);
+        bench.input(first).expect("part of a record");
+        for _ in 0..100 {
+            bench.now += SECOND;
+            bench.input(&[second, first].concat()).expect("the rest, and part of the next");
+            bench.write_all();
+        }
+        assert_eq!(bench.overdue_after(29 * SECOND), None);
+        assert_eq!(bench.overdue_after(30 * SECOND), Some(Overdue::Stalled));
+    }
+
+    #[test]
+    fn t10_output_that_is_not_taken_is_waited_for_30_seconds() {
+        let mut bench = Bench::new();
+        bench.input(&record()).expect("a call");
+        bench.now += 29 * SECOND;
+        bench.input(&record()).expect("another call is no progress");
+        assert_eq!(bench.overdue_after(SECOND), Some(Overdue::Stalled));
+        bench.connection.handle_written(bench.now, 1);
+        assert_eq!(bench.overdue_after(29 * SECOND), None);
+    }
+
+    #[test]
+    fn above_the_mark_input_is_held_until_output_is_taken() {
+        let mut bench = Bench::new();
+        let reply_len = 4 + 24;
+        let calls = OUTPUT_HIGH / reply_len + 10;
+        bench.input(&record().repeat(calls)).expect("calls");
+        assert!(bench.connection.is_held());
+        let first = bench.connection.output().len();
+        assert!(first > OUTPUT_HIGH && first <= OUTPUT_HIGH + reply_len, "{first}");
+        bench.write_all();
+        let Bench { now, core, connection } = &mut bench;
+        let caller = Caller { peer: Peer::Tcp(([127, 0, 0, 1], 1).into()), origin: 0 };
+        let mut cores = Cores { server: Some((core, caller)), client: None };
+        connection.resume(*now, &mut cores).expect("the rest of the calls");
+        assert!(!connection.is_held());
+        assert_eq!(first + connection.output().len(), calls * reply_len);
+    }
 }

@@ -24,8 +24,9 @@ use slab::Slab;
 
 pub(crate) use self::accept::Listener;
 use self::datagram::Datagrams;
-use self::stream::{Next, Overdue, Stream};
+use self::stream::{Next, Stream};
 use crate::error::{Doing, Error, Result};
+use crate::proto::connection::Overdue;
 use crate::proto::record::RecordLimits;
 use crate::proto::server::{Caller, DeferredReply, ServerCore};
 use crate::service::Peer;
@@ -342,12 +343,12 @@ impl EventLoop {
         }
     }
 
-    fn is_drained(&mut self) -> bool {
+    fn is_drained(&self) -> bool {
         let Some(until) = self.stopping else {
             return false;
         };
         let waits = self.core.outstanding() > 0
-            || self.entries.iter_mut().any(|(_, entry)| match &mut entry.source {
+            || self.entries.iter().any(|(_, entry)| match &entry.source {
                 Source::Stream(stream) => stream.has_output(),
                 _ => false,
             });

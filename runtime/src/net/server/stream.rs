@@ -7,7 +7,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, event};
 
 use super::Scratch;
-use crate::proto::connection::{Connection, Cores};
+use crate::proto::connection::{Connection, Cores, Overdue};
 use crate::proto::record::RecordLimits;
 use crate::proto::server::{Caller, ServerCore};
 use crate::xdr::Encoder;
@@ -17,12 +17,6 @@ const READS_PER_TURN: usize = 16;
 
 /// Segments given to one vectored write.
 const SEGMENTS: usize = 64;
-
-/// How long the rest of a record, or room for answers, is waited for.
-const STALLED: Duration = Duration::from_secs(30);
-
-/// How long a connection may say nothing. Clients close theirs a minute before.
-const IDLE: Duration = Duration::from_secs(360);
 
 /// How long a connection that says nothing keeps its output buffer.
 const QUIET: Duration = Duration::from_secs(1);
@@ -48,22 +42,20 @@ impl Socket {
         }
     }
 
-    /// Writes the front of `queue` and drops what was taken.
-    fn write(&mut self, queue: &mut Encoder) -> io::Result<()> {
+    /// Writes the front of `queue`, and says how much was taken.
+    fn write(&mut self, queue: &Encoder) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); SEGMENTS];
         let mut count = 0;
         for (slot, chunk) in slices.iter_mut().zip(queue.chunks()) {
             *slot = IoSlice::new(chunk);
             count += 1;
         }
-        let taken = match (self, &slices[..count]) {
-            (Self::Tcp(stream), [one]) => stream.write(one)?,
-            (Self::Unix(stream), [one]) => stream.write(one)?,
-            (Self::Tcp(stream), some) => stream.write_vectored(some)?,
-            (Self::Unix(stream), some) => stream.write_vectored(some)?,
-        };
-        queue.advance(taken);
-        Ok(())
+        match (self, &slices[..count]) {
+            (Self::Tcp(stream), [one]) => stream.write(one),
+            (Self::Unix(stream), [one]) => stream.write(one),
+            (Self::Tcp(stream), some) => stream.write_vectored(some),
+            (Self::Unix(stream), some) => stream.write_vectored(some),
+        }
     }
 }
 
@@ -76,13 +68,6 @@ pub(super) enum Next {
     Again,
     /// To be closed.
     Close,
-}
-
-/// Why a connection has waited too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Overdue {
-    Stalled,
-    Idle,
 }
 
 #[derive(Debug)]
@@ -98,23 +83,18 @@ pub(super) struct Stream {
     ended: bool,
     /// WRITABLE is registered, because a write would have blocked.
     blocked: bool,
-    last_input: Instant,
-    /// Since when the rest of a record, or room for output, has been waited for.
-    waiting_since: Option<Instant>,
 }
 
 impl Stream {
     pub(super) fn new(now: Instant, socket: Socket, caller: Caller, limits: RecordLimits) -> Self {
         Self {
             socket,
-            connection: Connection::new(limits),
+            connection: Connection::new(now, limits),
             caller,
             readable: true,
             read_closed: false,
             ended: false,
             blocked: false,
-            last_input: now,
-            waiting_since: None,
         }
     }
 
@@ -123,7 +103,7 @@ impl Stream {
     }
 
     pub(super) fn last_input(&self) -> Instant {
-        self.last_input
+        self.connection.last_input()
     }
 
     /// Queues the answer to a call that was put off.
@@ -132,7 +112,7 @@ impl Stream {
     }
 
     /// Whether something is left to be written.
-    pub(super) fn has_output(&mut self) -> bool {
+    pub(super) fn has_output(&self) -> bool {
         !self.connection.output().is_empty()
     }
 
@@ -171,7 +151,6 @@ impl Stream {
                 return Next::Close;
             }
         }
-        self.note_waiting(now);
         match () {
             () if self.ended && !self.has_output() && self.connection.owed() == 0 => Next::Close,
             () if self.wants_input() && !closing => Next::Again,
@@ -193,23 +172,14 @@ impl Stream {
 
     /// Gives back the memory of an output queue that has been empty for a while.
     pub(super) fn trim(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.last_input) >= QUIET
-            && !self.has_output()
-            && self.connection.output().capacity() > 0
-        {
-            *self.connection.output() = Encoder::new();
+        if now.saturating_duration_since(self.last_input()) >= QUIET {
+            self.connection.trim();
         }
     }
 
     /// Whether the peer has been waited for too long.
     pub(super) fn overdue(&self, now: Instant) -> Option<Overdue> {
-        let stalled = self.waiting_since.is_some_and(|since| now - since >= STALLED);
-        let idle = now.saturating_duration_since(self.last_input) >= IDLE;
-        match (stalled, idle) {
-            (true, _) => Some(Overdue::Stalled),
-            (_, true) => Some(Overdue::Idle),
-            _ => None,
-        }
+        self.connection.overdue(now)
     }
 
     fn wants_input(&self) -> bool {
@@ -239,19 +209,14 @@ impl Stream {
             self.ended = true;
             return Ok(());
         }
-        self.last_input = now;
         // A short read took all there was; the next byte is another event.
         self.readable = n == room || self.read_closed;
-        let records = self.connection.records();
         let mut cores = Cores { server: Some((core, self.caller)), client: None };
         let handled = if is_direct {
             self.connection.handle_filled(now, n, &mut cores)
         } else {
             scratch.with(n, |chunk| self.connection.handle_input(now, chunk, &mut cores))
         };
-        if self.connection.records() > records {
-            self.waiting_since = None;
-        }
         handled.map_err(|error| {
             log::debug!("closing the connection of {}: {error}", self.caller.peer);
             core.stats_mut().bad_records += 1;
@@ -265,20 +230,12 @@ impl Stream {
     fn flush(&mut self, now: Instant) -> io::Result<()> {
         while !self.connection.output().is_empty() {
             match self.socket.write(self.connection.output()) {
-                Ok(()) => self.waiting_since = Some(now),
+                Ok(taken) => self.connection.handle_written(now, taken),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) => return Err(e),
             }
         }
         Ok(())
-    }
-
-    fn note_waiting(&mut self, now: Instant) {
-        if self.connection.in_record() || self.has_output() {
-            self.waiting_since.get_or_insert(now);
-        } else {
-            self.waiting_since = None;
-        }
     }
 }
