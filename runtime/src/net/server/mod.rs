@@ -255,12 +255,16 @@ impl EventLoop {
         for token in std::mem::take(&mut self.again) {
             if let Some(entry) = self.entry(token) {
                 entry.queued = false;
-                match self.turn(now, token) {
-                    Next::Wait => {}
-                    Next::Again => self.look_again(token),
-                    Next::Close => self.close(token),
-                }
+                self.give_turn(now, token);
             }
+        }
+    }
+
+    fn give_turn(&mut self, now: Instant, token: Token) {
+        match self.turn(now, token) {
+            Next::Wait => {}
+            Next::Again => self.look_again(token),
+            Next::Close => self.close(token),
         }
     }
 
@@ -270,6 +274,7 @@ impl EventLoop {
         };
         match &mut entry.source {
             Source::Listener(_) => self.accept(now, token),
+            Source::Datagrams(_) if self.stopping.is_some() => Next::Wait,
             Source::Datagrams(socket) => {
                 socket.turn(now, &mut self.core, &mut self.scratch, &mut self.datagram)
             }
@@ -295,9 +300,7 @@ impl EventLoop {
                 Source::Datagrams(socket) => socket.send(&reply, &caller.peer),
                 Source::Stream(stream) => {
                     stream.answer(&reply);
-                    if self.turn(now, token) == Next::Close {
-                        self.close(token);
-                    }
+                    self.give_turn(now, token);
                 }
             }
         }
