@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use farcall::proto::auth::OpaqueAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport, WINDOW};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::{Bytes, Encoder};
 use farcall::{Doing, Error, Procedure, Program, Version, Xid};
@@ -219,6 +219,27 @@ fn a_blocked_datagram_is_still_the_next_and_still_ends_in_time() {
     assert_eq!(bench.core.poll_timeout(), Some(bench.now + 50 * MS));
     assert_eq!(bench.wake(), Some(vec![]));
     assert!(matches!(bench.core.take_result(xid), Some(Err(Error::TimedOut { sent: 0, .. }))));
+}
+
+#[test]
+fn no_more_datagrams_are_under_way_than_the_window_has_room_for() {
+    let mut bench = Bench::datagram(9);
+    let calls: Vec<Xid> = (0..200).map(|word| bench.call(word, 1000)).collect();
+    assert_eq!(bench.transmit().len(), WINDOW);
+    bench.answer(calls[0], MS);
+    bench.core.forget(calls[1]);
+    assert_eq!(bench.transmit().len(), 2, "one for the answer, one for the call forgotten");
+    // One that was not sent yet may be forgotten too. Until its turn comes it counts as held, so
+    // that one call more is under way.
+    bench.core.forget(calls[199]);
+    assert_eq!(bench.transmit().len(), 1);
+    while bench.wake().is_some() {}
+    assert_eq!(bench.core.waiting(), 0);
+    assert!(bench.elapsed() <= 1000 * MS, "{:?}", bench.elapsed());
+    let unsent = |call: &&Xid| {
+        matches!(bench.core.take_result(**call), Some(Err(Error::TimedOut { sent: 0, .. })))
+    };
+    assert_eq!(calls.iter().filter(unsent).count(), 200 - WINDOW - 4, "silence makes no room");
 }
 
 #[test]

@@ -99,6 +99,10 @@ pub struct ClientStats {
     pub reconnects: u64,
 }
 
+/// Calls over datagrams that are under way at once. More would only overflow the receiving socket,
+/// which by default has room for some two hundred small datagrams.
+pub const WINDOW: usize = 128;
+
 /// Calls to one server over one transport.
 #[derive(Debug)]
 pub struct ClientCore {
@@ -110,6 +114,8 @@ pub struct ClientCore {
     budget: RetryBudget,
     /// Datagrams to be sent.
     due: VecDeque<Xid>,
+    /// Calls that wait for room in the window before they are sent the first time.
+    held: VecDeque<Xid>,
     /// Bytes for the stream.
     output: Encoder,
     link: Link,
@@ -155,6 +161,7 @@ impl ClientCore {
             estimate: RttEstimate::new(config.retry),
             budget: RetryBudget::new(),
             due: VecDeque::new(),
+            held: VecDeque::new(),
             output: Encoder::new(),
             link: Link::New,
             ended: VecDeque::new(),
@@ -185,7 +192,10 @@ impl ClientCore {
         let is_new = self.pending.insert(xid, call);
         debug_assert!(is_new, "the xid was not in use");
         match self.transport {
-            Transport::Datagram => self.due.push_back(xid),
+            Transport::Datagram => {
+                self.held.push_back(xid);
+                self.release();
+            }
             Transport::Stream => self.append(xid, now),
         }
         Ok(xid)
@@ -303,7 +313,9 @@ impl ClientCore {
     /// Says that datagrams go to another address of the server from now on: what is unanswered is
     /// to be sent there at once.
     pub fn handle_readdressed(&mut self) {
-        self.due = self.pending.in_order().into();
+        self.due.clear();
+        self.held = self.pending.in_order().into();
+        self.release();
     }
 
     /// The bytes for the stream. Drop from it what was written.
@@ -360,6 +372,7 @@ impl ClientCore {
     /// Drops a call: nobody waits for it any more.
     pub fn forget(&mut self, xid: Xid) {
         self.pending.forget(xid);
+        self.release();
     }
 
     /// Calls that wait for an answer.
@@ -412,6 +425,20 @@ impl ClientCore {
     fn end(&mut self, xid: Xid, result: Result<Bytes>) {
         self.pending.finish(xid, result);
         self.ended.push_back(xid);
+        self.release();
+    }
+
+    /// Lets calls go that were held, as far as the window has room. Those that have ended since
+    /// are still among the held ones until their turn comes: that errs on the side of sending.
+    fn release(&mut self) {
+        while self.pending.waiting().saturating_sub(self.held.len()) < WINDOW {
+            let Some(xid) = self.held.pop_front() else {
+                return;
+            };
+            if self.pending.get(xid).is_some() {
+                self.due.push_back(xid);
+            }
+        }
     }
 }
 
