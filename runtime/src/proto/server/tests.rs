@@ -98,7 +98,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut core = ServerCore::new(ServerConfig::default(), Waker::noop().clone());
+        Self::with(ServerConfig::default())
+    }
+
+    fn with(config: ServerConfig) -> Self {
+        let mut core = ServerCore::new(config, Waker::noop().clone());
         let adder = Adder::new(&V2);
         core.add(Arc::clone(&adder) as Arc<dyn Dispatch>);
         core.add(Adder::new(&V4));
@@ -184,6 +188,17 @@ fn auth_sys_has_its_limits() {
         let words = [&[7, 0, 2, PROGRAM, 2, 0, 1, len][..], &body, &[0, 0]].concat();
         assert_eq!(Bench::new().send(&words).as_deref(), Some(expected), "{groups} groups");
     }
+}
+
+#[test]
+fn t7_bytes_after_the_arguments_are_counted_or_an_error() {
+    let call = call(7, 1, &[5, 6]);
+    let mut lenient = Bench::new();
+    assert_eq!(lenient.send(&call), Some(vec![7, 1, 0, 0, 0, 0, 5, 5]));
+    assert_eq!(lenient.core.stats().trailing_bytes, 1);
+    let mut strict = Bench::with(ServerConfig { strict: true, ..ServerConfig::default() });
+    assert_eq!(strict.send(&call), Some(vec![7, 1, 0, 0, 0, 4]));
+    assert_eq!(strict.adder.total.load(Ordering::Relaxed), 0, "not executed");
 }
 
 #[test]
