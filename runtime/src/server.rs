@@ -54,7 +54,7 @@ enum Endpoint {
 #[derive(Default)]
 #[must_use = "nothing is served before it runs"]
 pub struct ServerBuilder {
-    sockets: Vec<Pending>,
+    sockets: Vec<Opening>,
     services: Vec<Arc<dyn Dispatch>>,
     portmapper: Option<Portmapper>,
     config: ServerConfig,
@@ -63,14 +63,13 @@ pub struct ServerBuilder {
     stop_on_signal: bool,
 }
 
-/// A socket that is open, or is to be opened.
-enum Pending {
+/// A socket to serve on: open already, or where to open it.
+enum Opening {
     UdpAddr(String),
     TcpAddr(String),
     UnixPath(PathBuf),
     Udp(UdpSocket),
     Tcp(TcpListener),
-    Unix(UnixListener),
 }
 
 impl Server {
@@ -126,39 +125,33 @@ impl ServerBuilder {
     /// Serves UDP on this address and port; port 0 is any that is free. `[::]` takes IPv4 too,
     /// where the system does.
     pub fn udp(mut self, addr: impl Into<String>) -> Self {
-        self.sockets.push(Pending::UdpAddr(addr.into()));
+        self.sockets.push(Opening::UdpAddr(addr.into()));
         self
     }
 
     /// Serves TCP on this address and port; port 0 is any that is free. `[::]` takes IPv4 too,
     /// where the system does.
     pub fn tcp(mut self, addr: impl Into<String>) -> Self {
-        self.sockets.push(Pending::TcpAddr(addr.into()));
+        self.sockets.push(Opening::TcpAddr(addr.into()));
         self
     }
 
     /// Serves a Unix stream socket, made at this path and removed at the end. A socket that nobody
     /// listens on any more is replaced.
     pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
-        self.sockets.push(Pending::UnixPath(path.into()));
+        self.sockets.push(Opening::UnixPath(path.into()));
         self
     }
 
     /// Serves on a UDP socket that is open already.
     pub fn udp_socket(mut self, socket: UdpSocket) -> Self {
-        self.sockets.push(Pending::Udp(socket));
+        self.sockets.push(Opening::Udp(socket));
         self
     }
 
     /// Serves on a TCP socket that listens already.
     pub fn tcp_listener(mut self, listener: TcpListener) -> Self {
-        self.sockets.push(Pending::Tcp(listener));
-        self
-    }
-
-    /// Serves on a Unix socket that listens already; its path stays at the end.
-    pub fn unix_listener(mut self, listener: UnixListener) -> Self {
-        self.sockets.push(Pending::Unix(listener));
+        self.sockets.push(Opening::Tcp(listener));
         self
     }
 
@@ -424,32 +417,27 @@ fn tcp_addrs(endpoints: &[Endpoint]) -> impl Iterator<Item = SocketAddr> {
     })
 }
 
-fn open(socket: Pending, inner: &mut EventLoop) -> io::Result<Endpoint> {
+fn open(socket: Opening, inner: &mut EventLoop) -> io::Result<Endpoint> {
     match socket {
-        Pending::UdpAddr(addr) => open(Pending::Udp(UdpSocket::bind(resolve(&addr)?)?), inner),
-        Pending::TcpAddr(addr) => open(Pending::Tcp(TcpListener::bind(resolve(&addr)?)?), inner),
-        Pending::UnixPath(path) => {
+        Opening::UdpAddr(addr) => open(Opening::Udp(UdpSocket::bind(resolve(&addr)?)?), inner),
+        Opening::TcpAddr(addr) => open(Opening::Tcp(TcpListener::bind(resolve(&addr)?)?), inner),
+        Opening::UnixPath(path) => {
             let listener = listen_at(&path)?;
             listener.set_nonblocking(true)?;
             inner.add_listener(Listener::Unix(mio::net::UnixListener::from_std(listener)))?;
             Ok(Endpoint::Unix(path))
         }
-        Pending::Udp(socket) => {
+        Opening::Udp(socket) => {
             socket.set_nonblocking(true)?;
             let addr = socket.local_addr()?;
             inner.add_datagrams(mio::net::UdpSocket::from_std(socket))?;
             Ok(Endpoint::Udp(addr))
         }
-        Pending::Tcp(listener) => {
+        Opening::Tcp(listener) => {
             listener.set_nonblocking(true)?;
             let addr = listener.local_addr()?;
             inner.add_listener(Listener::Tcp(mio::net::TcpListener::from_std(listener)))?;
             Ok(Endpoint::Tcp(addr))
-        }
-        Pending::Unix(listener) => {
-            listener.set_nonblocking(true)?;
-            inner.add_listener(Listener::Unix(mio::net::UnixListener::from_std(listener)))?;
-            Ok(Endpoint::Unix(PathBuf::new()))
         }
     }
 }
@@ -472,7 +460,6 @@ fn listen_at(path: &Path) -> io::Result<UnixListener> {
 fn remove_sockets(endpoints: &[Endpoint]) {
     for endpoint in endpoints {
         if let Endpoint::Unix(path) = endpoint
-            && !path.as_os_str().is_empty()
             && let Err(error) = fs::remove_file(path)
         {
             log::warn!("cannot remove {}: {error}", path.display());

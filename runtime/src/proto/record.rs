@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::xdr::Decoder;
 
@@ -305,7 +305,6 @@ impl RecordReader {
         }
         let mut record = std::mem::take(&mut self.record).freeze();
         record.truncate(self.filled);
-        debug_assert_eq!(record.remaining(), self.filled);
         self.reset();
         Some(Message::from(record))
     }

@@ -120,7 +120,7 @@ impl EventLoop {
                 self.again.push(token);
                 self.next_sweep.get_or_insert(now + SWEEP);
             }
-            Err(error) => log::warn!("cannot watch a connection: {error}"),
+            Err(error) => log::debug!("cannot watch a connection: {error}"),
         }
     }
 

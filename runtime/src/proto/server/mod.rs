@@ -43,7 +43,8 @@ pub struct ServerConfig {
 pub struct Caller {
     /// Who it is.
     pub peer: Peer,
-    /// The caller's of this core own name for the socket or connection to answer on.
+    /// Which socket or connection to answer on: a number that means something to whoever carries
+    /// the messages, and nothing to this core.
     pub origin: u64,
 }
 
@@ -122,11 +123,6 @@ impl ServerCore {
     /// Serves one version of a program from now on, in place of an earlier one of the same numbers.
     pub fn add(&mut self, service: Arc<dyn Dispatch>) {
         self.services.add(service);
-    }
-
-    /// What is served, by program and version.
-    pub fn services(&self) -> impl Iterator<Item = &dyn Dispatch> {
-        self.services.0.iter().map(|service| &**service)
     }
 
     /// The counters.
