@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
+use crate::code::Code;
 use crate::source::{SourceMap, Span};
 
 /// One error: a message, the place, other places that matter, and what to do.
@@ -13,6 +14,7 @@ pub(crate) struct Diagnostic(Box<Parts>);
 
 #[derive(Debug)]
 struct Parts {
+    code: Code,
     message: String,
     span: Span,
     label: String,
@@ -22,8 +24,9 @@ struct Parts {
 }
 
 impl Diagnostic {
-    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self(Box::new(Parts {
+            code,
             message: message.into(),
             span,
             label: String::new(),
@@ -78,7 +81,8 @@ impl Parts {
             let other = AnnotationKind::Context.span(span.range()).label(label.as_str());
             main = main.annotation(other);
         }
-        let mut group = Level::ERROR.primary_title(self.message.as_str()).element(main);
+        let mut group =
+            Level::ERROR.primary_title(self.message.as_str()).id(self.code.id()).element(main);
         for (span, label) in elsewhere {
             let other = AnnotationKind::Context.span(span.range()).label(label.as_str());
             group = group.element(snippet(sources, span.file).annotation(other));

@@ -1,5 +1,6 @@
 //! Text to tokens and comments.
 
+use crate::code::Code;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::source::{Source, Span};
 
@@ -109,7 +110,11 @@ impl<'a> Lexer<'a> {
     fn token(&mut self, start: usize) -> Result<Token, Diagnostic> {
         let rest = self.rest();
         let Some(first) = rest.chars().next() else {
-            return Err(Diagnostic::new(self.span(start), "unexpected end of file"));
+            return Err(Diagnostic::new(
+                Code::Unexpected,
+                self.span(start),
+                "unexpected end of file",
+            ));
         };
         let (kind, len) = match first {
             'a'..='z' | 'A'..='Z' | '_' => (Kind::Word, word_len(rest)),
@@ -122,6 +127,7 @@ impl<'a> Lexer<'a> {
             other => {
                 self.at += other.len_utf8();
                 return Err(Diagnostic::new(
+                    Code::UnknownCharacter,
                     self.span(start),
                     format!("unknown character {other:?}"),
                 ));
@@ -144,7 +150,7 @@ impl<'a> Lexer<'a> {
         } else {
             self.at += rest.len();
             let open = Span { end: start + 2, ..self.span(start) };
-            diagnostics.push(Diagnostic::new(open, "this comment does not end"));
+            diagnostics.push(Diagnostic::new(Code::OpenComment, open, "this comment does not end"));
         }
         let first_line = self.source.line(start);
         self.comments.push(Comment {

@@ -20,6 +20,7 @@
 //! stale. No other program is needed: neither a C preprocessor nor rustfmt.
 
 mod ast;
+mod code;
 mod condition;
 mod config;
 mod diag;

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::code::Code;
 use crate::condition;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lexer::{Comment, Item, Kind, Lexer, Token};
@@ -90,7 +91,11 @@ impl Preprocessor<'_> {
             }
         }
         for branch in branches {
-            self.diagnostics.push(Diagnostic::new(branch.opened, "this condition has no `#endif`"));
+            self.diagnostics.push(Diagnostic::new(
+                Code::OpenCondition,
+                branch.opened,
+                "this condition has no `#endif`",
+            ));
         }
         self.input.comments.insert(file, lexer.comments);
     }
@@ -128,7 +133,7 @@ impl Preprocessor<'_> {
             "ident" | "pragma" | "line" | "" => {}
             other => {
                 let message = format!("unknown directive `#{other}`");
-                self.diagnostics.push(Diagnostic::new(span, message));
+                self.diagnostics.push(Diagnostic::new(Code::UnknownDirective, span, message));
             }
         }
     }
@@ -136,7 +141,7 @@ impl Preprocessor<'_> {
     fn close_branch(&mut self, name: &str, rest: &str, span: Span, branches: &mut Vec<Branch>) {
         let Some(branch) = branches.pop() else {
             let message = format!("`#{name}` without `#if`");
-            self.diagnostics.push(Diagnostic::new(span, message));
+            self.diagnostics.push(Diagnostic::new(Code::NoCondition, span, message));
             return;
         };
         if name == "endif" {
@@ -152,9 +157,12 @@ impl Preprocessor<'_> {
             "ifdef" => defined(rest),
             "ifndef" => !defined(rest),
             _ => condition::evaluate(rest, &self.defines).unwrap_or_else(|| {
-                let error = Diagnostic::new(span, "this condition is not understood").help(
-                    "names, numbers, `defined`, `!`, `&&`, `||`, `==`, `!=` and parentheses are",
-                );
+                let error = Diagnostic::new(
+                    Code::BadCondition,
+                    span,
+                    "this condition is not understood",
+                )
+                .help("names, numbers, `defined`, `!`, `&&`, `||`, `==`, `!=` and parentheses are");
                 self.diagnostics.push(error);
                 false
             }),
@@ -164,8 +172,9 @@ impl Preprocessor<'_> {
     fn define(&mut self, rest: &str, span: Span) {
         let (name, body) = split_word(rest);
         if name.is_empty() || body.starts_with('(') && rest[name.len()..].starts_with('(') {
-            let error = Diagnostic::new(span, "only `#define NAME VALUE` is understood")
-                .help("put what is for the C compiler on lines that begin with `%`");
+            let error =
+                Diagnostic::new(Code::BadDefine, span, "only `#define NAME VALUE` is understood")
+                    .help("put what is for the C compiler on lines that begin with `%`");
             self.diagnostics.push(error);
             return;
         }
@@ -189,14 +198,19 @@ impl Preprocessor<'_> {
 
     fn include(&mut self, rest: &str, span: Span, path: &Path) {
         let Some(name) = rest.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-            let error = Diagnostic::new(span, "only `#include \"FILE\"` is understood")
-                .help("put what is for the C compiler on lines that begin with `%`");
+            let error =
+                Diagnostic::new(Code::BadInclude, span, "only `#include \"FILE\"` is understood")
+                    .help("put what is for the C compiler on lines that begin with `%`");
             self.diagnostics.push(error);
             return;
         };
         let path = path.with_file_name(name);
         if self.depth == MAX_INCLUDE_DEPTH {
-            self.diagnostics.push(Diagnostic::new(span, "files include each other without end"));
+            self.diagnostics.push(Diagnostic::new(
+                Code::IncludeDepth,
+                span,
+                "files include each other without end",
+            ));
             return;
         }
         match std::fs::read_to_string(&path) {
@@ -209,7 +223,7 @@ impl Preprocessor<'_> {
             }
             Err(cause) => {
                 let message = format!("cannot read `{}`: {cause}", path.display());
-                self.diagnostics.push(Diagnostic::new(span, message));
+                self.diagnostics.push(Diagnostic::new(Code::Unreadable, span, message));
             }
         }
     }

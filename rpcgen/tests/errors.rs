@@ -12,7 +12,9 @@ fn places(text: &str) -> Vec<String> {
     let lines: Vec<_> = report.lines().collect();
     let mut places = Vec::new();
     for pair in lines.windows(2) {
-        if let Some(message) = pair[0].strip_prefix("error: ") {
+        if let Some((_, message)) =
+            pair[0].strip_prefix("error[E").and_then(|rest| rest.split_once("]: "))
+        {
             let place = pair[1].trim_start().strip_prefix("--> kv.x:").unwrap();
             places.push(format!("{place}: {message}"));
         }
@@ -24,7 +26,7 @@ fn places(text: &str) -> Vec<String> {
 fn an_unknown_type_is_shown_with_a_similar_name() {
     let text = "const MAXKEY = 64;\nstruct s {\n    strin key<MAXKEY>;\n};\n";
     let expected = "\
-error: cannot find type `strin`
+error[E0301]: cannot find type `strin`
  --> kv.x:3:5
   |
 3 |     strin key<MAXKEY>;
@@ -41,7 +43,7 @@ help: a type has a similar name
 fn a_number_used_twice_is_shown_with_both_places() {
     let text = "program P {\n    version V {\n        int A(void) = 1;\n        int B(void) = 1;\n    } = 1;\n} = 1;\n";
     let expected = "\
-error: procedure number 1 is used twice
+error[E0601]: procedure number 1 is used twice
  --> kv.x:4:23
   |
 3 |         int A(void) = 1;
@@ -55,7 +57,7 @@ error: procedure number 1 is used twice
 fn a_circle_of_values_is_shown_whole() {
     let text = "struct a { b x; };\nstruct b { c y[2]; };\ntypedef a c;\n";
     let expected = "\
-error: type `a` contains itself without end
+error[E0501]: type `a` contains itself without end
  --> kv.x:1:8
   |
 1 | struct a { b x; };

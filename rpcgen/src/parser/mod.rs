@@ -7,6 +7,7 @@ use crate::ast::{
     CaseSpec, ConstantDef, ConstantValue, Declaration, Definition, EnumBody, EnumMember, Ident,
     Shape, StructBody, TypeBody, TypeDef, TypeSpecifier, UnionBody, Value,
 };
+use crate::code::Code;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::docs::Docs;
 use crate::lexer::{Kind, Token};
@@ -113,8 +114,11 @@ impl<'a> Parser<'a> {
 
     fn typedef(&mut self, start: usize) -> Parsed<(Ident, TypeBody)> {
         let Some(declaration) = self.declaration()? else {
-            let error =
-                Diagnostic::new(self.input.tokens[start].span, "`typedef void` names no type");
+            let error = Diagnostic::new(
+                Code::TypedefVoid,
+                self.input.tokens[start].span,
+                "`typedef void` names no type",
+            );
             return Err(self.fail(error));
         };
         Ok((declaration.name.clone(), TypeBody::Typedef(Box::new(declaration))))
@@ -169,7 +173,7 @@ impl<'a> Parser<'a> {
             ),
             _ => return Ok(()),
         };
-        let error = Diagnostic::new(name.span, format!("`{what}` needs a length"))
+        let error = Diagnostic::new(Code::NoLength, name.span, format!("`{what}` needs a length"))
             .help(format!("write `{help}`"));
         Err(self.fail(error))
     }
@@ -213,7 +217,11 @@ impl<'a> Parser<'a> {
     fn body_or_reference(&mut self) -> Parsed<TypeSpecifier> {
         let keyword = self.next().clone();
         if self.depth == MAX_DEPTH {
-            return Err(self.fail(Diagnostic::new(keyword.span, "bodies are nested too deeply")));
+            return Err(self.fail(Diagnostic::new(
+                Code::TooDeep,
+                keyword.span,
+                "bodies are nested too deeply",
+            )));
         }
         let body_follows = if keyword.text == "union" { "switch" } else { "{" };
         if self.peek().text != body_follows {
@@ -271,7 +279,11 @@ impl<'a> Parser<'a> {
         self.expect("(")?;
         let open = self.peek().span;
         let Some(discriminant) = self.declaration()? else {
-            return Err(self.fail(Diagnostic::new(open, "a union needs a discriminant")));
+            return Err(self.fail(Diagnostic::new(
+                Code::NoDiscriminant,
+                open,
+                "a union needs a discriminant",
+            )));
         };
         self.expect(")")?;
         self.expect("{")?;
@@ -328,7 +340,7 @@ impl<'a> Parser<'a> {
             Some(number) => Ok(Value::Constant(number, token.span)),
             None => {
                 let message = format!("`{}` is not a number of 64 bits", token.text);
-                Err(self.fail(Diagnostic::new(token.span, message)))
+                Err(self.fail(Diagnostic::new(Code::BadNumber, token.span, message)))
             }
         }
     }
@@ -349,7 +361,11 @@ impl<'a> Parser<'a> {
         let token = self.next().clone();
         match token.text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
             Some(text) => Ok(text.to_owned()),
-            None => Err(self.fail(Diagnostic::new(token.span, "this string does not end"))),
+            None => Err(self.fail(Diagnostic::new(
+                Code::OpenString,
+                token.span,
+                "this string does not end",
+            ))),
         }
     }
 
@@ -389,7 +405,9 @@ impl<'a> Parser<'a> {
         let found = self.peek();
         if text == ";" && (found.line > before.line || found.kind == Kind::End) {
             // It is most likely what was forgotten, and nothing else: go on as if it were there.
-            let error = Diagnostic::new(self.end_of(before), "expected `;`").label("add `;` here");
+            let error =
+                Diagnostic::new(Code::MissingSemicolon, self.end_of(before), "expected `;`")
+                    .label("add `;` here");
             self.diagnostics.push(error);
             return Ok(());
         }
@@ -409,7 +427,7 @@ impl<'a> Parser<'a> {
             _ => format!("`{}`", token.text),
         };
         let message = format!("expected {wanted}, found {found}");
-        self.fail(Diagnostic::new(token.span, message).label(why))
+        self.fail(Diagnostic::new(Code::Unexpected, token.span, message).label(why))
     }
 
     fn fail(&mut self, diagnostic: Diagnostic) -> Failed {

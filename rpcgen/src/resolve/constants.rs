@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{self, ConstantDef, Definition, EnumBody, Ident, TypeBody, TypeSpecifier, Value};
+use crate::code::Code;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::{Constant, ConstantValue};
 use crate::naming::{self, Scope};
@@ -131,7 +132,8 @@ impl<'a> Constants<'a> {
                 },
             };
         }
-        let error = Diagnostic::new(value.span(), "this constant is defined by itself");
+        let error =
+            Diagnostic::new(Code::SelfDefined, value.span(), "this constant is defined by itself");
         Err(error)
     }
 
@@ -144,8 +146,12 @@ impl<'a> Constants<'a> {
     }
 
     fn unknown(&self, name: &Ident) -> Diagnostic {
-        let error = Diagnostic::new(name.span, format!("cannot find constant `{}`", name.name))
-            .label("not defined in this file or its includes");
+        let error = Diagnostic::new(
+            Code::UnknownConstant,
+            name.span,
+            format!("cannot find constant `{}`", name.name),
+        )
+        .label("not defined in this file or its includes");
         match similar(&name.name, self.names.keys().copied()) {
             Some(other) => error.replace_by(other, "a constant has a similar name"),
             None => error,
@@ -154,9 +160,13 @@ impl<'a> Constants<'a> {
 }
 
 fn text_as_number(name: &Ident, place: Span) -> Diagnostic {
-    Diagnostic::new(name.span, format!("constant `{}` is not a number", name.name))
-        .label("a number is needed here")
-        .also(place, "defined here")
+    Diagnostic::new(
+        Code::NotANumber,
+        name.span,
+        format!("constant `{}` is not a number", name.name),
+    )
+    .label("a number is needed here")
+    .also(place, "defined here")
 }
 
 impl Resolver<'_> {
@@ -180,7 +190,10 @@ impl Resolver<'_> {
         let fits = u32::try_from(number).ok();
         if fits.is_none() {
             let message = format!("{what} {number} is out of range");
-            self.error(Diagnostic::new(value.span(), message).label("must be 0 to 4294967295"));
+            self.error(
+                Diagnostic::new(Code::OutOfRange, value.span(), message)
+                    .label("must be 0 to 4294967295"),
+            );
         }
         fits
     }

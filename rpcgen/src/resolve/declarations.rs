@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::ast::{
     Declaration, EnumBody, Ident, ProcedureType, Shape, StructBody, TypeBody, TypeSpecifier, Value,
 };
+use crate::code::Code;
 use crate::diag::Diagnostic;
 use crate::docs::Docs;
 use crate::model::{Body, Enum, Field, Member, Struct, Type, TypeId, TypeItem};
@@ -101,7 +102,8 @@ impl<'a> Resolver<'a> {
         let fits = i32::try_from(value).ok();
         if fits.is_none() {
             let message = format!("`{}` is {value}, which no enum can hold", name.name);
-            let error = Diagnostic::new(name.span, message).label("must fit an `int`");
+            let error =
+                Diagnostic::new(Code::EnumRange, name.span, message).label("must fit an `int`");
             self.error(error);
         }
         fits
@@ -170,8 +172,9 @@ impl<'a> Resolver<'a> {
     /// The type of a procedure's argument or result.
     pub(super) fn procedure_type(&mut self, of: &ProcedureType) -> Type {
         if let TypeSpecifier::Body(..) = of.specifier {
-            let error = Diagnostic::new(of.span, "a procedure's type needs a name")
-                .help("define it before the program");
+            let error =
+                Diagnostic::new(Code::UnnamedType, of.span, "a procedure's type needs a name")
+                    .help("define it before the program");
             self.error(error);
             return Type::Bool;
         }
@@ -223,7 +226,11 @@ impl<'a> Resolver<'a> {
     fn size(&mut self, size: &Value) -> u32 {
         let Some(number) = self.unsigned(size, "length") else { return 1 };
         if number == 0 {
-            let error = Diagnostic::new(size.span(), "an array of fixed length needs an element");
+            let error = Diagnostic::new(
+                Code::EmptyArray,
+                size.span(),
+                "an array of fixed length needs an element",
+            );
             self.error(error);
         }
         number
@@ -239,8 +246,12 @@ impl<'a> Resolver<'a> {
         if name.name == "netbuf" {
             return Type::Named(self.netbuf());
         }
-        let error = Diagnostic::new(name.span, format!("cannot find type `{}`", name.name))
-            .label("not defined in this file or its includes");
+        let error = Diagnostic::new(
+            Code::UnknownType,
+            name.span,
+            format!("cannot find type `{}`", name.name),
+        )
+        .label("not defined in this file or its includes");
         let known = self.names.keys().copied().chain(KEYWORDS);
         let error = match similar(&name.name, known) {
             Some(other) => error.replace_by(other, "a type has a similar name"),

@@ -9,6 +9,7 @@ mod unions;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::ast::{self, Definition, Ident, Shape, TypeBody, TypeSpecifier, UnionBody};
+use crate::code::Code;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::{Body, Item, Model, TypeId, TypeItem};
 use crate::naming::{self, Scope};
@@ -94,7 +95,7 @@ impl<'a> Resolver<'a> {
         for def in type_defs(definitions).filter(|def| announces(def)) {
             if !self.names.contains_key(def.name.name.as_str()) {
                 let message = format!("type `{}` is defined by itself", def.name.name);
-                self.error(Diagnostic::new(def.name.span, message));
+                self.error(Diagnostic::new(Code::SelfDefined, def.name.span, message));
             }
         }
     }
@@ -172,7 +173,7 @@ fn announces(def: &ast::TypeDef) -> bool {
 
 /// The error for a name that is defined a second time.
 fn duplicate(what: &str, name: &Ident, first: Span) -> Diagnostic {
-    Diagnostic::new(name.span, format!("{what} `{}` is defined twice", name.name))
+    Diagnostic::new(Code::Duplicate, name.span, format!("{what} `{}` is defined twice", name.name))
         .label("second definition")
         .also(first, "first definition")
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{Definition, ProcedureDef, ProgramDef, VersionDef};
+use crate::code::Code;
 use crate::diag::Diagnostic;
 use crate::model::{Argument, Procedure, Program, Type, Version};
 use crate::naming::{self, Scope};
@@ -149,9 +150,13 @@ impl Resolver<'_> {
         span: Span,
     ) {
         if let Some((first, by)) = seen.get(&number) {
-            let error = Diagnostic::new(span, format!("{what} {number} is used twice"))
-                .label("second use")
-                .also(*first, format!("first used by `{by}`"));
+            let error = Diagnostic::new(
+                Code::DuplicateNumber,
+                span,
+                format!("{what} {number} is used twice"),
+            )
+            .label("second use")
+            .also(*first, format!("first used by `{by}`"));
             self.error(error);
         }
         seen.entry(number).or_insert_with(|| (span, name.to_owned()));

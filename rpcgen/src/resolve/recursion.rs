@@ -1,5 +1,6 @@
 //! Types that contain themselves: which cannot be, which are lists, and which need a box.
 
+use crate::code::Code;
 use crate::diag::Diagnostic;
 use crate::model::{Body, Type, TypeId};
 
@@ -34,6 +35,7 @@ impl Resolver<'_> {
         let name = |id: TypeId| self.model.types[id].idl.as_str();
         let first = cycle[0];
         let mut error = Diagnostic::new(
+            Code::Endless,
             self.places[first],
             format!("type `{}` contains itself without end", name(first)),
         );

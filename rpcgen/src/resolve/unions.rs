@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{CaseSpec, UnionBody, Value};
+use crate::code::Code;
 use crate::diag::Diagnostic;
 use crate::model::{Arm, Body, Discriminant, Type, TypeId, Union};
 use crate::naming::{self, Scope};
@@ -14,9 +15,12 @@ impl<'a> Resolver<'a> {
     pub(super) fn lower_union(&mut self, id: TypeId, body: &'a UnionBody) {
         let ty = self.declaration(id, &body.discriminant);
         let Some(discriminant) = self.discriminant(&ty) else {
-            let error =
-                Diagnostic::new(body.discriminant.name.span, "a union cannot switch on this")
-                    .label("must be `int`, `unsigned int`, `bool` or an enum");
+            let error = Diagnostic::new(
+                Code::BadDiscriminant,
+                body.discriminant.name.span,
+                "a union cannot switch on this",
+            )
+            .label("must be `int`, `unsigned int`, `bool` or an enum");
             return self.error(error);
         };
         let labels = self.labels(discriminant, body);
@@ -81,6 +85,7 @@ impl<'a> Resolver<'a> {
                 let Some(value) = self.label(discriminant, label) else { continue };
                 if let Some(first) = first_uses.get(&value) {
                     let error = Diagnostic::new(
+                        Code::DuplicateCase,
                         label.span(),
                         format!("case {} is there twice", shown(label, value)),
                     )
@@ -112,7 +117,7 @@ impl<'a> Resolver<'a> {
         };
         if !fits {
             let message = format!("case {} is not {wanted}", shown(label, value));
-            self.error(Diagnostic::new(label.span(), message));
+            self.error(Diagnostic::new(Code::BadCase, label.span(), message));
         }
         fits.then_some(value)
     }
