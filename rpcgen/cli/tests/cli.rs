@@ -65,7 +65,7 @@ fn an_error_in_one_file_leaves_all_unwritten() {
     let output = rpcgen(&folder, &["good.x", "bad.x"]);
     assert_eq!(status(&output), 1);
     let expected = "\
-error: cannot find type `nothing`
+error[E0301]: cannot find type `nothing`
  --> bad.x:1:12
   |
 1 | struct s { nothing a; };
