@@ -29,6 +29,19 @@ pub enum Error {
         /// How often the call was sent.
         sent: u32,
     },
+    /// The server's host said that nobody listens at the port (ICMP). Of a call that was sent once,
+    /// that means that it was not executed.
+    Unreachable {
+        /// How often the call was sent.
+        sent: u32,
+    },
+    /// The call does not fit into a datagram. Nothing was sent.
+    TooLarge {
+        /// The length of the message in bytes.
+        len: usize,
+        /// The longest that can be sent.
+        max: usize,
+    },
     /// The portmapper that was asked does not know the program over this transport.
     NotRegistered {
         /// The program asked for.
@@ -67,8 +80,6 @@ pub enum Doing {
     Connect,
     /// Sending a call.
     Send,
-    /// Receiving a reply.
-    Receive,
     /// Opening a socket to serve on.
     Listen,
     /// Running the event loop.
@@ -102,6 +113,46 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. })
     }
+
+    /// Whether the server may have executed the call, so that to make it again may be to do it
+    /// twice. `false` is certain; an error after which nothing is known is `true`.
+    #[must_use]
+    pub fn may_have_executed(&self) -> bool {
+        match self {
+            Self::Decode(_) | Self::Refused(Refusal::Accepted(AcceptStatus::SystemErr)) => true,
+            Self::TimedOut { sent, .. } => *sent > 0,
+            Self::Unreachable { sent } => *sent > 1,
+            Self::Io { doing, .. } => *doing == Doing::Poll,
+            Self::Encode(_)
+            | Self::Refused(_)
+            | Self::TooLarge { .. }
+            | Self::NotRegistered { .. }
+            | Self::NotAccepted { .. }
+            | Self::BadTarget(_) => false,
+        }
+    }
+
+    /// Whether the same call may succeed later, with nothing changed but the time: the server or
+    /// the network may be well again. Whether it is safe to make it again is another question:
+    /// [`may_have_executed`](Self::may_have_executed).
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::TimedOut { .. }
+            | Self::Unreachable { .. }
+            | Self::NotRegistered { .. }
+            | Self::Io { .. } => true,
+            Self::Refused(refusal) => matches!(
+                refusal,
+                Refusal::Accepted(AcceptStatus::ProgUnavail | AcceptStatus::SystemErr)
+            ),
+            Self::Encode(_)
+            | Self::Decode(_)
+            | Self::TooLarge { .. }
+            | Self::NotAccepted { .. }
+            | Self::BadTarget(_) => false,
+        }
+    }
 }
 
 impl From<EncodeError> for Error {
@@ -131,6 +182,16 @@ impl fmt::Display for Error {
             Self::TimedOut { after, sent } => {
                 write!(f, "RPC: Timed out; no answer in {after:.1?}, sent {sent} times")
             }
+            Self::Unreachable { sent } => write!(
+                f,
+                "RPC: Unable to receive; connection refused: nobody listens at the server's port, \
+                 sent {sent} times"
+            ),
+            Self::TooLarge { len, max } => write!(
+                f,
+                "RPC: Unable to send; the call takes {len} bytes, and a datagram holds {max}: use \
+                 TCP"
+            ),
             Self::NotRegistered { program, version, netid } => write!(
                 f,
                 "RPC: Program not registered; the portmapper has no program {program} version \
@@ -164,7 +225,6 @@ impl fmt::Display for Doing {
             Self::Resolve => "RPC: Unknown host",
             Self::Connect => "RPC: Remote system error; cannot connect",
             Self::Send => "RPC: Unable to send",
-            Self::Receive => "RPC: Unable to receive",
             Self::Listen => "RPC: Can't open a socket to serve on",
             Self::Poll => "RPC: The event loop failed",
         })
@@ -204,5 +264,75 @@ impl fmt::Display for BadTarget {
             Self::Empty => "the target names no host or path",
             Self::Port => "the target's port is not a number from 1 to 65535",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::message::AuthStatus;
+    use crate::xdr::Decoder;
+
+    fn decode_error() -> Error {
+        Decoder::from_slice(&[]).u32().expect_err("nothing is there").into()
+    }
+
+    /// What C programs print, and what may be done after: (words, executed, retryable).
+    #[test]
+    fn errors_say_what_is_known_of_the_call() {
+        let accepted = |status| Error::from(Refusal::Accepted(status));
+        let denied = |status| Error::from(Refusal::Denied(status));
+        let io = |doing| Error::Io { doing, source: io::ErrorKind::ConnectionReset.into() };
+        let timed_out = |sent| Error::TimedOut { after: Duration::from_secs(1), sent };
+        let (program, version, netid) = (Program(7), Version(1), Netid::Udp);
+        let table = [
+            (decode_error(), "RPC: Can't decode result", true, false),
+            (accepted(AcceptStatus::ProgUnavail), "RPC: Program unavailable", false, true),
+            (
+                accepted(AcceptStatus::ProgMismatch { low: Version(2), high: Version(4) }),
+                "RPC: Program/version mismatch; low version = 2, high version = 4",
+                false,
+                false,
+            ),
+            (accepted(AcceptStatus::ProcUnavail), "RPC: Procedure unavailable", false, false),
+            (accepted(AcceptStatus::GarbageArgs), "RPC: Server can't decode", false, false),
+            (accepted(AcceptStatus::SystemErr), "RPC: Remote system error", true, true),
+            (
+                denied(RejectStatus::RpcMismatch { low: 2, high: 2 }),
+                "RPC: Incompatible versions of RPC; low version = 2",
+                false,
+                false,
+            ),
+            (
+                denied(RejectStatus::AuthError(AuthStatus::TooWeak)),
+                "RPC: Authentication error; why = ",
+                false,
+                false,
+            ),
+            (timed_out(0), "RPC: Timed out", false, true),
+            (timed_out(1), "RPC: Timed out", true, true),
+            (Error::Unreachable { sent: 1 }, "RPC: Unable to receive", false, true),
+            (Error::Unreachable { sent: 2 }, "RPC: Unable to receive", true, true),
+            (Error::TooLarge { len: 2, max: 1 }, "RPC: Unable to send", false, false),
+            (
+                Error::NotRegistered { program, version, netid },
+                "RPC: Program not registered",
+                false,
+                true,
+            ),
+            (Error::NotAccepted { program, version }, "RPC: Port mapper failure", false, false),
+            (Error::BadTarget(BadTarget::Port), "RPC: Unknown protocol", false, false),
+            (io(Doing::Resolve), "RPC: Unknown host", false, true),
+            (io(Doing::Connect), "RPC: Remote system error; cannot connect", false, true),
+            (io(Doing::Send), "RPC: Unable to send", false, true),
+            (io(Doing::Listen), "RPC: Can't open a socket", false, true),
+            (io(Doing::Poll), "RPC: The event loop failed", true, true),
+        ];
+        for (error, words, executed, retryable) in table {
+            assert!(error.to_string().starts_with(words), "{error}");
+            assert_eq!(error.may_have_executed(), executed, "{error}");
+            assert_eq!(error.is_retryable(), retryable, "{error}");
+            assert_eq!(error.is_timeout(), matches!(error, Error::TimedOut { .. }));
+        }
     }
 }

@@ -212,6 +212,49 @@ fn what_cannot_be_sent_ends_its_call_only() {
 }
 
 #[test]
+fn a_refusal_ends_what_was_sent_and_nothing_else() {
+    let mut bench = Bench::datagram(6);
+    let [first, second, third] = [1, 2, 3].map(|word| bench.call(word, 10_000));
+    bench.transmit();
+    assert_eq!(bench.wake().map(|again| again.len()), Some(1));
+    let unsent = bench.call(4, 10_000);
+    bench.core.handle_unreachable();
+    assert!(bench.core.take_result(first).is_none());
+    bench.core.handle_refused();
+    let mut sent = [first, second, third].map(|xid| match bench.core.take_result(xid) {
+        Some(Err(error @ Error::Unreachable { sent })) => (sent, error.may_have_executed()),
+        other => panic!("{other:?}"),
+    });
+    sent.sort_unstable();
+    assert_eq!(sent, [(1, false), (1, false), (2, true)]);
+    assert!(bench.core.take_result(unsent).is_none());
+    assert_eq!((bench.core.stats().unreachable, bench.transmit().len()), (2, 1));
+}
+
+#[test]
+fn what_no_datagram_can_carry_is_refused_before_it_is_sent() {
+    let mut bench = Bench::datagram(6);
+    let params = CallParams {
+        program: Program(7),
+        version: Version(1),
+        procedure: Procedure(2),
+        credential: &OpaqueAuth::NONE,
+        deadline: bench.now + 1000 * MS,
+    };
+    let mut call = |len: usize| {
+        bench.core.call(bench.now, &params, |e| {
+            e.opaque(&vec![0; len], u32::MAX)?;
+            Ok(())
+        })
+    };
+    // A header of 40 bytes, and the length.
+    assert!(call(65_507 - 44 - 3).is_ok());
+    let error = call(65_507 - 44 + 1).expect_err("a byte too long");
+    assert!(matches!(error, Error::TooLarge { len: 65_508, max: 65_507 }), "{error:?}");
+    assert_eq!((bench.core.stats().calls, bench.transmit().len()), (1, 1));
+}
+
+#[test]
 fn a_blocked_datagram_is_still_the_next_and_still_ends_in_time() {
     let mut bench = Bench::datagram(7);
     let xid = bench.call(1, 50);

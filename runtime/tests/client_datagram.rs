@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use client_peer::{
     ECHO, blob, brief, connect, echo, echoed, patient, receive, start_echo, success, udp,
 };
+use farcall::Error;
 use farcall::xdr::Bytes;
-use farcall::{Doing, Error};
 
 fn answer(socket: &UdpSocket, calls: usize) {
     for _ in 0..calls {
@@ -126,28 +126,29 @@ fn a_silent_server_gets_the_same_bytes_again_until_the_deadline() {
 }
 
 #[test]
-fn a_server_that_is_not_there_yet_is_waited_for() {
+fn nobody_at_the_port_ends_the_call_and_not_the_client() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let addr = socket.local_addr().expect("it is bound");
     drop(socket);
-    let client =
-        connect(&format!("udp://{addr}"), &patient().initial_rto(Duration::from_millis(20)));
-    let pending = start_echo(&client, 5);
-    let server = thread::spawn(move || {
-        answer(&UdpSocket::bind(addr).expect("the port is still free"), 1);
-    });
-    assert_eq!(pending.wait().ok(), Some(5));
+    let client = connect(&format!("udp://{addr}"), &patient());
+    let error = echo(&client, 5).expect_err("nobody is there");
+    assert!(matches!(error, Error::Unreachable { sent: 1 }), "{error:?}");
+    assert!(error.is_retryable() && !error.may_have_executed() && !error.is_timeout());
+    assert_eq!(client.stats().unreachable, 1);
+    let socket = UdpSocket::bind(addr).expect("the port is still free");
+    let server = thread::spawn(move || answer(&socket, 1));
+    assert_eq!(echo(&client, 5).ok(), Some(5));
     server.join().expect("one call");
 }
 
 #[test]
-fn nobody_at_the_port_is_counted_and_times_out() {
+fn nobody_at_any_address_is_said_after_each_was_tried() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    let target = format!("udp://{}", socket.local_addr().expect("it is bound"));
+    let port = socket.local_addr().expect("it is bound").port();
     drop(socket);
-    let client = connect(&target, &brief(50));
-    assert!(echo(&client, 5).is_err_and(|error| error.is_timeout()));
-    assert_eq!(client.stats().unreachable, 1);
+    let client = connect(&format!("udp://localhost:{port}"), &patient());
+    let error = echo(&client, 5).expect_err("nobody is there");
+    let Error::Unreachable { sent: 1..=2 } = error else { panic!("{error:?}") };
 }
 
 #[test]
@@ -157,7 +158,8 @@ fn what_does_not_fit_a_datagram_is_an_error_at_once() {
     let other = start_echo(&client, 1);
     let too_large = Bytes::from(vec![1; 66_000]);
     let error = blob(&client, &too_large).expect_err("it is too large");
-    assert!(matches!(error, Error::Io { doing: Doing::Send, .. }), "{error:?}");
+    assert!(matches!(error, Error::TooLarge { len: 66_044, max: 65_507 }), "{error:?}");
+    assert!(error.to_string().ends_with("use TCP"), "{error}");
     let large = Bytes::from(vec![2; 60_000]);
     assert_eq!(other.wait().ok(), Some(1));
     assert_eq!(blob(&client, &large).ok(), Some(large));

@@ -103,6 +103,9 @@ pub struct ClientStats {
 /// which by default has room for some two hundred small datagrams.
 pub const WINDOW: usize = 128;
 
+/// The longest message that a datagram can carry: what IPv4 leaves of 64 KiB.
+pub const MAX_DATAGRAM: usize = 65_507;
+
 /// Calls to one server over one transport.
 #[derive(Debug)]
 pub struct ClientCore {
@@ -173,13 +176,13 @@ impl ClientCore {
     ///
     /// # Errors
     /// What `args` returns, a credential above its bound, or a message that is too long for a
-    /// record. Nothing is sent then.
+    /// record or a datagram. Nothing is sent then.
     pub fn call(
         &mut self,
         now: Instant,
         params: &CallParams<'_>,
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
-    ) -> Result<Xid, EncodeError> {
+    ) -> Result<Xid> {
         let xid = self.unused_xid();
         let mut message = self.pending.buffer();
         if let Err(error) = encode(xid, params, self.transport, &mut message, args) {
@@ -298,10 +301,21 @@ impl ClientCore {
         }
     }
 
-    /// Says that the network reported the server as not reachable. It may be starting just now, so
-    /// that no call ends of it.
+    /// Says that the network reported the server as not reachable, which may change: no call ends
+    /// of it.
     pub fn handle_unreachable(&mut self) {
         self.stats.unreachable += 1;
+    }
+
+    /// Says that the server's host reported that nobody listens there. It does not say to which of
+    /// the datagrams, so that all calls end that were sent.
+    pub fn handle_refused(&mut self) {
+        self.stats.unreachable += 1;
+        for xid in self.pending.in_order() {
+            if let Some(sent @ 1..) = self.pending.get(xid).map(|call| call.sent) {
+                self.end(xid, Err(Error::Unreachable { sent }));
+            }
+        }
     }
 
     /// Says that what came over the stream is not made of records. What follows is the end of the
@@ -450,7 +464,7 @@ fn encode(
     transport: Transport,
     e: &mut Encoder,
     args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
-) -> Result<(), EncodeError> {
+) -> Result<()> {
     let header = CallHeader {
         xid,
         program: params.program,
@@ -466,8 +480,13 @@ fn encode(
     let start = e.mark();
     header.encode(e)?;
     args(e)?;
-    if transport == Transport::Stream {
-        e.set_u32(mark, LAST_FRAGMENT | fragment_len(e.since(start))?);
+    let len = e.since(start);
+    match transport {
+        Transport::Stream => e.set_u32(mark, LAST_FRAGMENT | fragment_len(len)?),
+        Transport::Datagram if len > MAX_DATAGRAM => {
+            return Err(Error::TooLarge { len, max: MAX_DATAGRAM });
+        }
+        Transport::Datagram => {}
     }
     Ok(())
 }

@@ -304,7 +304,7 @@ impl State {
         &mut self,
         target: &Target<'_>,
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
-    ) -> Result<Xid, EncodeError> {
+    ) -> Result<Xid> {
         let now = Instant::now();
         let params = CallParams {
             program: target.interface.program,
@@ -356,7 +356,8 @@ impl State {
                 _ if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
                     self.core.handle_unsendable(error);
                 }
-                // It reports the fate of a datagram before, and this one was not sent.
+                // It reports the fate of a datagram before, and this one was not sent. The next
+                // report is the reader's.
                 io::ErrorKind::ConnectionRefused if std::mem::take(&mut again) => {
                     self.core.handle_unreachable();
                 }
@@ -375,7 +376,8 @@ impl State {
         match (reader.transport(), input) {
             (_, Input::Nothing) => {}
             (Transport::Datagram, Input::Buffered(n)) => reader.take_datagram(*n, core, now),
-            (Transport::Datagram, _) => self.unreachable(reader),
+            (Transport::Datagram, Input::Refused) => self.refused(reader),
+            (Transport::Datagram, _) => self.core.handle_unreachable(),
             (Transport::Stream, Input::Buffered(n @ 1..)) => {
                 if reader.take_stream(*n, core, now).is_err() {
                     core.handle_garbage();
@@ -410,17 +412,17 @@ impl State {
 
     /// Nobody listens at the server's address. As long as nobody ever did, another of its addresses
     /// may be the right one.
-    fn unreachable(&mut self, reader: &mut Reader) {
-        self.core.handle_unreachable();
-        if self.core.stats().replies == 0
-            && let Some(next) = reader.readdress()
-        {
+    fn refused(&mut self, reader: &mut Reader) {
+        let next = if self.core.stats().replies == 0 { reader.readdress() } else { None };
+        let is_new = next.as_ref().is_some_and(|next| next.is_new);
+        if let Some(next) = next {
             self.socket = Some(next.socket);
-            // Only in the first round: no faster than datagrams are sent again, if nobody listens
-            // at any of them.
-            if next.is_new {
-                self.core.handle_readdressed();
-            }
+        }
+        // Each is tried once: then nobody listens at any of them.
+        if is_new {
+            self.core.handle_readdressed();
+        } else {
+            self.core.handle_refused();
         }
     }
 

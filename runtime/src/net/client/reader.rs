@@ -49,6 +49,8 @@ pub(super) enum Input {
     Buffered(usize),
     /// So many bytes in the record that is being read. None is the end of the stream.
     InRecord(usize),
+    /// The server's host says that nobody listens there.
+    Refused,
     /// The socket failed.
     Failed,
 }
@@ -195,6 +197,7 @@ impl Reader {
             Ok(n) if in_record => Input::InRecord(n),
             Ok(n) => Input::Buffered(n),
             Err(Errno::EAGAIN | Errno::EINTR) => Input::Nothing,
+            Err(Errno::ECONNREFUSED) => Input::Refused,
             Err(_) => Input::Failed,
         }
     }
