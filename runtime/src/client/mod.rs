@@ -3,6 +3,7 @@ mod pending;
 mod target;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ pub use self::options::{Auth, CallOptions, ClientOptions};
 pub use self::pending::Pending;
 use self::target::{IpTransport, Target, lookup};
 use crate::bind::{Portmapper, Uaddr};
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Refusal, Result};
 use crate::net::client::{self as net, Channel, Deadline, Remote};
 use crate::proto::auth::OpaqueAuth;
 use crate::proto::client::ClientStats;
+use crate::proto::message::AcceptStatus;
 use crate::proto::record::RecordLimits;
 use crate::xdr::{Bytes, DecodeError, Decoder, EncodeError, Encoder};
-use crate::{Error, Interface, Procedure};
+use crate::{Error, Interface, Procedure, Version};
 
 /// A client of one version of a program at one server.
 ///
@@ -75,7 +77,7 @@ impl Client {
         let remotes = match Target::parse(target).map_err(Error::BadTarget)? {
             Target::Unix(path) => vec![Remote::Unix(path)],
             Target::Ip { transport, host, port: Some(port) } => {
-                let addrs = lookup(&host, port)?;
+                let addrs = lookup(&host, port, &deadline)?;
                 addrs.into_iter().map(|addr| remote(transport, addr)).collect()
             }
             Target::Ip { transport, host, port: None } => {
@@ -87,10 +89,40 @@ impl Client {
             records: RecordLimits::default().with_bytes(options.max_reply),
             spin: options.spin,
             corked: options.corked,
+            reserved_port: options.reserved_port,
         };
         let channel = Arc::new(Channel::open(remotes, &config, &deadline)?);
         let settings = Settings { timeout: options.timeout, credential: Ok(credential) };
         Ok(Self { channel, interface, settings: Arc::new(settings) })
+    }
+
+    /// Connects to a server that has any of `interfaces`, which are versions of one program, and
+    /// takes the highest version that both have; see [`interface`](Self::interface).
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect). [`Refusal::Accepted`](crate::Refusal::Accepted) with
+    /// PROG_MISMATCH says which versions the server has, if it is none of these.
+    pub fn negotiate(
+        target: &str,
+        interfaces: &[&'static Interface],
+        options: &ClientOptions,
+    ) -> Result<Self> {
+        let highest = |versions: RangeInclusive<Version>| {
+            let known = interfaces.iter().filter(|known| versions.contains(&known.version));
+            known.copied().max_by_key(|known| known.version)
+        };
+        let all = Version(0)..=Version(u32::MAX);
+        let first = highest(all).ok_or(Refusal::Accepted(AcceptStatus::ProgUnavail))?;
+        let client = Self::connect(target, first, options)?;
+        match client.null() {
+            Ok(()) => Ok(client),
+            Err(Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { low, high }))) => {
+                let refused = Refusal::Accepted(AcceptStatus::ProgMismatch { low, high });
+                let interface = highest(low..=high).ok_or(refused)?;
+                Ok(Self { interface, ..client })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A client over the same socket with other options for its calls.
@@ -157,6 +189,29 @@ impl Client {
         Pending::new(&self.channel, xid, results)
     }
 
+    /// Calls a procedure whose results nobody wants, and does not wait (RFC 5531 §8.4.1): the next
+    /// call that is waited for tells that the server has got this far.
+    ///
+    /// Over a stream the call arrives unless the connection is lost; a client that is
+    /// [corked](ClientOptions::corked) sends many such calls at once. Over UDP it may get lost and
+    /// is not sent again. What the server answers, if it does, is dropped.
+    ///
+    /// # Errors
+    /// An argument that does not fit its type, or a call that does not fit into a datagram.
+    pub fn send(
+        &self,
+        procedure: Procedure,
+        args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+    ) -> Result<()> {
+        self.channel.send(&self.target(procedure)?, args)
+    }
+
+    /// The program and version that it calls.
+    #[must_use]
+    pub fn interface(&self) -> &'static Interface {
+        self.interface
+    }
+
     /// What happened on the socket so far, for this client and its clones.
     #[must_use]
     pub fn stats(&self) -> ClientStats {
@@ -197,7 +252,7 @@ fn ask_portmapper(
 ) -> Result<Vec<Remote>> {
     let mut result =
         Err(Error::Io { doing: Doing::Resolve, source: std::io::ErrorKind::NotFound.into() });
-    for addr in lookup(host, options.portmapper_port)? {
+    for addr in lookup(host, options.portmapper_port, deadline)? {
         let netid = transport.netid(addr.ip());
         let (program, version) = (interface.program, interface.version);
         let portmapper = Portmapper::at(addr).timeout(deadline.left());

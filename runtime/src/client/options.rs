@@ -77,6 +77,7 @@ pub struct ClientOptions {
     pub(super) max_reply: usize,
     pub(super) spin: Duration,
     pub(super) corked: bool,
+    pub(super) reserved_port: bool,
 }
 
 impl ClientOptions {
@@ -91,12 +92,13 @@ impl ClientOptions {
             max_reply: DEFAULT_MAX_REPLY,
             spin: Duration::ZERO,
             corked: false,
+            reserved_port: false,
         }
     }
 
     /// How long connecting takes at most, and each call. Default 25 s.
     ///
-    /// It covers everything but the system's lookup of a host name, which has limits of its own.
+    /// It covers everything, the lookup of a host's name included.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
@@ -162,6 +164,15 @@ impl ClientOptions {
     #[must_use]
     pub fn corked(self, corked: bool) -> Self {
         Self { corked, ..self }
+    }
+
+    /// Whether to call from a port below 1024, which only a privileged process can have. Default no.
+    ///
+    /// Some servers, of NFS above all, take that for a proof that a caller's ids are its host's. A
+    /// process that may not have one cannot connect.
+    #[must_use]
+    pub fn reserved_port(self, reserved_port: bool) -> Self {
+        Self { reserved_port, ..self }
     }
 }
 

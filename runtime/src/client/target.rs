@@ -2,8 +2,11 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 
 use crate::error::{BadTarget, Doing, Result};
+use crate::net::client::Deadline;
 use crate::{Error, Netid};
 
 /// A server as a user names it.
@@ -72,14 +75,28 @@ fn parse_port(port: &str) -> Result<u16, BadTarget> {
 }
 
 /// The addresses of a host, in the order in which the system wants them tried.
-pub(super) fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
-    let addrs = (host, port).to_socket_addrs();
-    let addrs = addrs.map_err(|source| Error::Io { doing: Doing::Resolve, source })?;
-    Ok(addrs.collect())
+pub(super) fn lookup(host: &str, port: u16, deadline: &Deadline) -> Result<Vec<SocketAddr>> {
+    let failed = |source| Error::Io { doing: Doing::Resolve, source };
+    if let Ok(ip) = host.parse() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    // The system's lookup cannot be interrupted. One that takes too long is left to itself.
+    let (sender, receiver) = mpsc::channel();
+    let name = host.to_owned();
+    let ask = move || {
+        let addrs = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // Nobody waits any more: then nobody needs it.
+        let _ = sender.send(addrs);
+    };
+    thread::Builder::new().name("farcall-lookup".to_owned()).spawn(ask).map_err(failed)?;
+    let answer = receiver.recv_timeout(deadline.left()).map_err(|_| deadline.missed())?;
+    answer.map_err(failed)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn ip(transport: IpTransport, host: &str, port: Option<u16>) -> Result<Target, BadTarget> {
@@ -121,7 +138,8 @@ mod tests {
 
     #[test]
     fn an_address_needs_no_lookup() {
-        let addrs = lookup("::1", 111).expect("an address");
+        let over = Deadline::after(Duration::ZERO);
+        let addrs = lookup("::1", 111, &over).expect("an address");
         assert_eq!(addrs, ["[::1]:111".parse().expect("an address")]);
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) records: RecordLimits,
     pub(crate) spin: Duration,
     pub(crate) corked: bool,
+    /// Call from a port below 1024.
+    pub(crate) reserved_port: bool,
 }
 
 /// What a call is, besides its arguments.
@@ -122,8 +124,8 @@ impl Channel {
             io::ErrorKind::TimedOut => deadline.missed(),
             _ => Error::Io { doing: Doing::Connect, source },
         };
-        let reader = Reader::connect(remotes, config.records, deadline).map_err(connect_error)?;
-        let seed = seed().map_err(connect_error)?;
+        let reader = Reader::connect(remotes, config, deadline).map_err(connect_error)?;
+        let seed = seed()?;
         let transport = reader.transport();
         let mut core = ClientCore::new(&ClientConfig { transport, retry: config.retry, seed });
         if transport == Transport::Stream {
@@ -166,6 +168,17 @@ impl Channel {
             state.send(Instant::now());
         }
         Ok(xid)
+    }
+
+    /// Calls without ever asking for results.
+    pub(crate) fn send(
+        &self,
+        target: &Target<'_>,
+        args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+    ) -> Result<()> {
+        let xid = self.start(target, args)?;
+        self.forget(xid);
+        Ok(())
     }
 
     /// Waits for the results of a call that was started.
@@ -468,9 +481,12 @@ fn later(now: Instant, timeout: Duration) -> Instant {
     now.checked_add(timeout).unwrap_or_else(|| now + LONGEST)
 }
 
-fn seed() -> io::Result<u64> {
+/// Randomness from the operating system.
+pub(crate) fn seed() -> Result<u64> {
     getrandom::u64().map_err(|error| {
         let code = error.raw_os_error();
-        code.map_or_else(|| io::ErrorKind::Unsupported.into(), io::Error::from_raw_os_error)
+        let source =
+            code.map_or_else(|| io::ErrorKind::Unsupported.into(), io::Error::from_raw_os_error);
+        Error::Io { doing: Doing::Connect, source }
     })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -14,8 +13,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::Socket;
 
-use super::Deadline;
-use super::socket::{RECEIVE_SLICE, Remote};
+use super::socket::{Local, RECEIVE_SLICE, Remote};
+use super::{Config, Deadline};
 use crate::proto::client::{ClientCore, Transport};
 use crate::proto::record::{RecordError, RecordLimits, RecordReader};
 use crate::xdr::Bytes;
@@ -71,8 +70,8 @@ pub(super) struct Reader {
     remotes: VecDeque<Remote>,
     /// How many of the others were not in use yet.
     untried: usize,
-    /// The local address of the first TCP connection.
-    local: Option<SocketAddr>,
+    /// Where to call from.
+    local: Local,
     transport: Transport,
     limits: RecordLimits,
     records: RecordReader,
@@ -83,16 +82,25 @@ impl Reader {
     /// Connects to the first of `remotes` that can be connected to.
     pub(super) fn connect(
         remotes: Vec<Remote>,
-        limits: RecordLimits,
+        config: &Config,
         deadline: &Deadline,
     ) -> io::Result<Self> {
+        let local = if config.reserved_port { Local::Reserved } else { Local::Any };
         let mut remotes = VecDeque::from(remotes);
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
         while let Some(remote) = remotes.front() {
             // An address that does not answer leaves the others their share of the time.
             let share = u32::try_from(remotes.len()).unwrap_or(u32::MAX);
-            match remote.connect(None, deadline.left() / share) {
-                Ok(socket) => return Ok(Self::new(socket, remote.transport(), remotes, limits)),
+            match remote.connect(local, deadline.left() / share) {
+                Ok(socket) => {
+                    return Ok(Self::new(
+                        socket,
+                        remote.transport(),
+                        remotes,
+                        config.records,
+                        local,
+                    ));
+                }
                 Err(error) => failed = error,
             }
             remotes.pop_front();
@@ -105,13 +113,17 @@ impl Reader {
         transport: Transport,
         remotes: VecDeque<Remote>,
         limits: RecordLimits,
+        local: Local,
     ) -> Self {
-        let local = socket.local_addr().ok().and_then(|addr| addr.as_socket());
+        // The next TCP connection is to come from the same port.
+        let is_tcp = matches!(remotes.front(), Some(Remote::Tcp(_)));
+        let addr = socket.local_addr().ok().and_then(|addr| addr.as_socket());
+        let local = addr.filter(|_| is_tcp).map_or(local, Local::Addr);
         Self {
             socket: Some(Arc::new(socket)),
             untried: remotes.len() - 1,
             remotes,
-            local: local.filter(|_| transport == Transport::Stream),
+            local,
             transport,
             limits,
             records: RecordReader::new(limits),

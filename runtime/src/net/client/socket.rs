@@ -2,7 +2,7 @@
 //! blocks in the receive itself, and whatever must not block says so by a flag.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,21 +44,12 @@ impl Remote {
         }
     }
 
-    /// Connects within `timeout`; over TCP from `local`, if that can be had. The kernel then drops
-    /// datagrams that come from anywhere else.
-    pub(super) fn connect(
-        &self,
-        local: Option<SocketAddr>,
-        timeout: Duration,
-    ) -> io::Result<Socket> {
+    /// Connects within `timeout`, from `local`. The kernel then drops datagrams that come from
+    /// anywhere else.
+    pub(super) fn connect(&self, local: Local, timeout: Duration) -> io::Result<Socket> {
         let socket = match self {
-            Self::Udp(addr) => connect_udp(*addr)?,
-            Self::Tcp(addr) => match connect_tcp(*addr, local, timeout) {
-                Err(error) if local.is_some() && is_taken(&error) => {
-                    connect_tcp(*addr, None, timeout)?
-                }
-                connected => connected?,
-            },
+            Self::Udp(addr) => local.try_each(*addr, |from| connect_udp(*addr, from))?,
+            Self::Tcp(addr) => local.try_each(*addr, |from| connect_tcp(*addr, from, timeout))?,
             Self::Unix(path) => connect_unix(&SockAddr::unix(path)?, timeout)?,
         };
         socket.set_read_timeout(Some(RECEIVE_SLICE))?;
@@ -66,8 +57,54 @@ impl Remote {
     }
 }
 
-fn connect_udp(addr: SocketAddr) -> io::Result<Socket> {
+/// Where a socket calls from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Local {
+    /// Wherever the system likes.
+    Any,
+    /// Some port that only the superuser can have: what some servers take for a proof.
+    Reserved,
+    /// This address, if it can be had.
+    Addr(SocketAddr),
+}
+
+impl Local {
+    /// Connects to `addr` from one port after the other, until one is not taken.
+    fn try_each(
+        self,
+        addr: SocketAddr,
+        mut connect: impl FnMut(Option<SocketAddr>) -> io::Result<Socket>,
+    ) -> io::Result<Socket> {
+        let last = match self {
+            Self::Any => return connect(None),
+            Self::Addr(local) => connect(Some(local)),
+            Self::Reserved => RESERVED
+                .rev()
+                .map(|port| connect(Some(unspecified(addr, port))))
+                .find(|connected| !connected.as_ref().is_err_and(is_taken))
+                .unwrap_or_else(|| Err(io::ErrorKind::AddrInUse.into())),
+        };
+        match (self, last) {
+            (Self::Addr(_), Err(error)) if is_taken(&error) => connect(None),
+            (_, connected) => connected,
+        }
+    }
+}
+
+/// The reserved ports that servers are not known by.
+const RESERVED: std::ops::RangeInclusive<u16> = 600..=1023;
+
+fn unspecified(addr: SocketAddr, port: u16) -> SocketAddr {
+    let ip =
+        if addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    SocketAddr::new(ip, port)
+}
+
+fn connect_udp(addr: SocketAddr, local: Option<SocketAddr>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    if let Some(local) = local {
+        socket.bind(&local.into())?;
+    }
     socket.connect(&addr.into())?;
     Ok(socket)
 }
