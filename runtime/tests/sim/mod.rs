@@ -31,6 +31,7 @@ pub(crate) trait Serve {
 /// Both ends and what is between them.
 pub(crate) struct Pair<S> {
     pub(crate) client: ClientCore,
+    retry: RetryPolicy,
     pub(crate) server: S,
     pub(crate) now: Instant,
     start: Instant,
@@ -44,9 +45,9 @@ pub(crate) struct Pair<S> {
 impl<S: Serve> Pair<S> {
     pub(crate) fn new(seed: u64, conditions: Conditions, retry: RetryPolicy, server: S) -> Self {
         let start = Instant::now();
-        let config = ClientConfig { transport: Transport::Datagram, retry, seed };
         Self {
-            client: ClientCore::new(&config),
+            client: client(retry, seed),
+            retry,
             server,
             now: start,
             start,
@@ -54,6 +55,12 @@ impl<S: Serve> Pair<S> {
             trace: DefaultHasher::new(),
             sent: 0,
         }
+    }
+
+    /// Puts another client in the place of the one there is, at the same address and port. What the
+    /// former had under way stays under way.
+    pub(crate) fn replace_client(&mut self, seed: u64) {
+        self.client = client(self.retry, seed);
     }
 
     /// Calls [`ADD`] with a word and sends the call.
@@ -131,4 +138,8 @@ impl<S: Serve> Pair<S> {
     fn note(&mut self, datagram: &Bytes, way: Way) {
         (self.elapsed(), way, datagram).hash(&mut self.trace);
     }
+}
+
+fn client(retry: RetryPolicy, seed: u64) -> ClientCore {
+    ClientCore::new(&ClientConfig { transport: Transport::Datagram, retry, seed })
 }

@@ -38,6 +38,11 @@ pub(crate) struct Adder {
 struct Counts(Mutex<HashMap<u32, u32>>);
 
 impl Adder {
+    /// Starts again: what it has done is done, what it remembered of calls is lost.
+    pub(crate) fn restart(&mut self) {
+        self.core = core(&self.counts);
+    }
+
     /// A word that was executed more than once, and how often.
     pub(crate) fn twice(&self) -> Option<(u32, u32)> {
         let counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,11 +53,15 @@ impl Adder {
 impl Default for Adder {
     fn default() -> Self {
         let counts = Arc::new(Counts::default());
-        let mut core = ServerCore::new(ServerConfig::default(), Waker::noop().clone());
-        core.add(counts.clone());
         let peer = Peer::Udp(([192, 0, 2, 1], 1023).into());
-        Self { core, counts, peer }
+        Self { core: core(&counts), counts, peer }
     }
+}
+
+fn core(counts: &Arc<Counts>) -> ServerCore {
+    let mut core = ServerCore::new(ServerConfig::default(), Waker::noop().clone());
+    core.add(counts.clone());
+    core
 }
 
 impl Serve for Adder {
