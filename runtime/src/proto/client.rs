@@ -19,7 +19,7 @@ use bytes::Buf;
 use super::auth::OpaqueAuth;
 use super::message::{AcceptStatus, CallHeader, MessageType, ReplyHeader, ReplyStatus, peek};
 use super::pending::{Call, Pending};
-use super::retry::{RetryBudget, RetryPolicy, RttEstimate, jittered};
+use super::retry::{Estimates, RetryBudget, RetryPolicy, jittered};
 use super::xid::{Random, Xids};
 use crate::error::{Doing, Refusal, Result};
 use crate::xdr::{Bytes, Decoder, EncodeError, EncodeErrorKind, Encoder};
@@ -113,7 +113,7 @@ pub struct ClientCore {
     pending: Pending,
     xids: Xids,
     random: Random,
-    estimate: RttEstimate,
+    estimates: Estimates,
     budget: RetryBudget,
     /// Datagrams to be sent.
     due: VecDeque<Xid>,
@@ -161,7 +161,7 @@ impl ClientCore {
             pending: Pending::default(),
             xids: Xids::new(random.u64()),
             random,
-            estimate: RttEstimate::new(config.retry),
+            estimates: Estimates::new(config.retry),
             budget: RetryBudget::new(),
             due: VecDeque::new(),
             held: VecDeque::new(),
@@ -191,7 +191,7 @@ impl ClientCore {
         }
         self.stats.calls += 1;
         self.budget.earn();
-        let call = Call::new(message, now, params.deadline, self.stats.calls);
+        let call = Call::new(message, params.procedure, now, params.deadline, self.stats.calls);
         let is_new = self.pending.insert(xid, call);
         debug_assert!(is_new, "the xid was not in use");
         match self.transport {
@@ -222,8 +222,10 @@ impl ClientCore {
         let since = now.saturating_duration_since(call.last_sent);
         match (self.transport, call.sent) {
             (Transport::Stream, _) => self.link = Link::Up { failures: 0 },
-            (Transport::Datagram, 1) => self.estimate.sample(since),
-            (Transport::Datagram, _) => self.estimate.answered_late(since, call.timeout),
+            (Transport::Datagram, 1) => self.estimates.sample(call.procedure, since),
+            (Transport::Datagram, _) => {
+                self.estimates.answered_late(call.procedure, since, call.timeout);
+            }
         }
         self.stats.replies += 1;
         let result = results(message, to_bytes);
@@ -285,8 +287,8 @@ impl ClientCore {
             return;
         };
         call.timeout = match call.sent {
-            0 => self.estimate.timeout(),
-            _ => self.estimate.backoff(call.timeout),
+            0 => self.estimates.timeout(call.procedure),
+            _ => self.estimates.backoff(call.timeout),
         };
         let resend = now + jittered(call.timeout, &mut self.random);
         let timer = call.deadline.min(resend);
@@ -398,7 +400,7 @@ impl ClientCore {
     /// The server's smoothed round-trip time over datagrams, if it is known.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
-        self.estimate.rtt()
+        self.estimates.rtt()
     }
 
     /// The counters.

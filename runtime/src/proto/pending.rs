@@ -6,9 +6,9 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
-use crate::Xid;
 use crate::error::Result;
 use crate::xdr::{Bytes, Encoder};
+use crate::{Procedure, Xid};
 
 /// Buffers that are kept for later calls, and the largest of them.
 const SPARE_BUFFERS: usize = 64;
@@ -22,6 +22,7 @@ const STALE_TIMERS: usize = 64;
 pub(super) struct Call {
     /// The whole message, kept to be sent again: the same bytes under the same xid.
     pub(super) message: Encoder,
+    pub(super) procedure: Procedure,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
     /// How often it was sent, and when last.
@@ -36,9 +37,16 @@ pub(super) struct Call {
 
 impl Call {
     /// A call that was not sent yet; its timer is its deadline.
-    pub(super) fn new(message: Encoder, now: Instant, deadline: Instant, number: u64) -> Self {
+    pub(super) fn new(
+        message: Encoder,
+        procedure: Procedure,
+        now: Instant,
+        deadline: Instant,
+        number: u64,
+    ) -> Self {
         Self {
             message,
+            procedure,
             started: now,
             deadline,
             sent: 0,
@@ -247,7 +255,7 @@ mod tests {
         }
 
         fn call(&self, deadline: u64, number: u64) -> Call {
-            Call::new(Encoder::new(), self.0, self.at(deadline), number)
+            Call::new(Encoder::new(), Procedure(1), self.0, self.at(deadline), number)
         }
     }
 
@@ -318,7 +326,8 @@ mod tests {
         let (clock, mut pending) = table(&[]);
         for xid in 0..10_000 {
             let message = pending.buffer();
-            let call = Call::new(message, clock.at(0), clock.at(25_000), u64::from(xid));
+            let call =
+                Call::new(message, Procedure(1), clock.at(0), clock.at(25_000), u64::from(xid));
             assert!(pending.insert(Xid(xid), call));
             pending.finish(Xid(xid), Ok(Bytes::new()));
             assert!(pending.take(Xid(xid)).is_some());

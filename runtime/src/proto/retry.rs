@@ -1,8 +1,10 @@
 //! When to send a datagram again: the round-trip estimate of RFC 6298, backoff and a budget.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::xid::Random;
+use crate::Procedure;
 
 /// More than this is never waited, so that no sum of times overflows.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -97,6 +99,74 @@ impl RttEstimate {
     #[must_use]
     pub fn backoff(&self, timeout: Duration) -> Duration {
         (timeout * 2).min(self.policy.max)
+    }
+}
+
+/// Procedures of one server whose times are told apart. Those that come later count as the server.
+const CLASSES: usize = 64;
+
+/// The round-trip times of one server: one estimate for each procedure, because a procedure that
+/// takes a second says nothing of one that takes none, and one of all for procedures that were not
+/// answered yet.
+#[derive(Debug, Clone)]
+pub struct Estimates {
+    server: RttEstimate,
+    procedures: HashMap<Procedure, RttEstimate>,
+}
+
+impl Estimates {
+    /// No estimate yet.
+    #[must_use]
+    pub fn new(policy: RetryPolicy) -> Self {
+        Self { server: RttEstimate::new(policy), procedures: HashMap::new() }
+    }
+
+    /// Takes in the round-trip time of a call that was sent once.
+    pub fn sample(&mut self, procedure: Procedure, rtt: Duration) {
+        self.server.sample(rtt);
+        if let Some(own) = self.own(procedure) {
+            own.sample(rtt);
+        }
+    }
+
+    /// Says that a call was answered after it had been sent again; see
+    /// [`RttEstimate::answered_late`].
+    pub fn answered_late(&mut self, procedure: Procedure, since: Duration, reached: Duration) {
+        match self.own(procedure) {
+            Some(own) => own.answered_late(since, reached),
+            None => self.server.answered_late(since, reached),
+        }
+    }
+
+    /// The timeout of a call sent for the first time.
+    #[must_use]
+    pub fn timeout(&self, procedure: Procedure) -> Duration {
+        match self.procedures.get(&procedure) {
+            Some(own) if own.rtt().is_some() => own.timeout(),
+            Some(own) => own.backed_off.unwrap_or_else(|| self.server.timeout()),
+            None => self.server.timeout(),
+        }
+    }
+
+    /// The timeout that follows `timeout`.
+    #[must_use]
+    pub fn backoff(&self, timeout: Duration) -> Duration {
+        self.server.backoff(timeout)
+    }
+
+    /// The server's smoothed round-trip time, over all procedures.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.server.rtt()
+    }
+
+    /// The procedure's own estimate, as long as there is room.
+    fn own(&mut self, procedure: Procedure) -> Option<&mut RttEstimate> {
+        if self.procedures.len() < CLASSES {
+            let policy = self.server.policy;
+            self.procedures.entry(procedure).or_insert_with(|| RttEstimate::new(policy));
+        }
+        self.procedures.get_mut(&procedure)
     }
 }
 
@@ -240,6 +310,34 @@ mod tests {
             estimate.answered_late(ms(since), ms(192));
             assert_eq!(estimate.timeout(), ms(24), "{since} ms");
         }
+    }
+
+    #[test]
+    fn a_slow_procedure_does_not_slow_down_a_fast_one() {
+        let [fast, slow, new] = [1, 2, 3].map(Procedure);
+        let mut estimates = Estimates::new(RetryPolicy::default());
+        assert_eq!(estimates.timeout(fast), ms(1000));
+        for _ in 0..200 {
+            estimates.sample(fast, ms(1));
+            estimates.sample(slow, ms(2000));
+        }
+        assert!(estimates.timeout(fast) <= ms(12), "{:?}", estimates.timeout(fast));
+        assert!(estimates.timeout(slow) >= ms(2010), "{:?}", estimates.timeout(slow));
+        assert!(estimates.timeout(new) >= ms(500), "that of the server as a whole");
+        estimates.answered_late(new, ms(1), ms(4000));
+        assert_eq!(estimates.timeout(new), ms(4000));
+        assert!(estimates.timeout(fast) <= ms(12));
+    }
+
+    #[test]
+    fn procedures_without_end_take_memory_to_a_bound() {
+        let mut estimates = Estimates::new(RetryPolicy::default());
+        for procedure in (0..1000).map(Procedure) {
+            estimates.sample(procedure, ms(8));
+            estimates.answered_late(procedure, ms(1), ms(100));
+        }
+        assert_eq!(estimates.procedures.len(), CLASSES);
+        assert_eq!(estimates.timeout(Procedure(999)), ms(100));
     }
 
     #[test]
