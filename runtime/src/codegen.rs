@@ -1,6 +1,7 @@
 //! What generated code names, and nothing else does. Not part of the public API: the compiler and
 //! the runtime agree on it by [`assert_version`].
 
+pub use core::convert::From;
 pub use core::option::Option;
 pub use core::result::Result;
 pub use std::boxed::Box;
@@ -10,6 +11,7 @@ pub use std::vec::Vec;
 
 pub use crate::client::{CallOptions, Client, ClientOptions, Pending};
 pub use crate::error::Error;
+pub use crate::proto::client::ClientStats;
 pub use crate::service::{Answer, Context, Dispatch, Fault, Reply};
 pub use crate::xdr::{
     AsOpaque, Bytes, Decode, DecodeError, Decoder, Encode, EncodeError, EncodeErrorKind, Encoder,

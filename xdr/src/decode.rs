@@ -29,6 +29,17 @@ pub trait Decode: Sized {
     fn decode_vec(d: &mut Decoder<'_>, count: usize) -> Result<Vec<Self>, DecodeError> {
         d.elements(count, Self::decode)
     }
+
+    /// Reads the elements of an array of fixed length.
+    ///
+    /// Numbers override it with a conversion of the whole slice.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), with the element's index in the path.
+    #[doc(hidden)]
+    fn decode_array<const N: usize>(d: &mut Decoder<'_>) -> Result<[Self; N], DecodeError> {
+        d.array_fixed_with(Self::decode)
+    }
 }
 
 macro_rules! scalar {
@@ -42,6 +53,13 @@ macro_rules! scalar {
             $(fn decode_vec(d: &mut Decoder<'_>, count: usize) -> Result<Vec<Self>, DecodeError> {
                 let bytes = d.take(count.saturating_mul($len))?;
                 let mut items = vec![$zero; count];
+                $read_into(bytes, &mut items);
+                Ok(items)
+            }
+
+            fn decode_array<const N: usize>(d: &mut Decoder<'_>) -> Result<[Self; N], DecodeError> {
+                let bytes = d.take(N.saturating_mul($len))?;
+                let mut items = [$zero; N];
                 $read_into(bytes, &mut items);
                 Ok(items)
             })?

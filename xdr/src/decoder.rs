@@ -180,14 +180,17 @@ impl<'a> Decoder<'a> {
     /// A length above `max`; the input ends before; when strict, padding that is not zero.
     pub fn opaque(&mut self, max: u32) -> Result<Bytes, DecodeError> {
         let len = self.count(max)?;
-        let bytes = self.take(len)?;
-        match self.shared {
-            Some(shared) => Ok(shared.slice_ref(bytes)),
-            None => {
-                self.charge(len)?;
-                Ok(Bytes::copy_from_slice(bytes))
-            }
-        }
+        self.contents(len)
+    }
+
+    /// Reads an `opaque x[len]` (RFC 4506 §4.9) that is too large for an array of Rust, and its
+    /// padding.
+    ///
+    /// # Errors
+    /// The input ends before; when strict, padding that is not zero.
+    pub fn opaque_exact(&mut self, len: u32) -> Result<Bytes, DecodeError> {
+        let len = self.in_memory(len)?;
+        self.contents(len)
     }
 
     /// Reads a `string x<max>` (RFC 4506 §4.11) that must be UTF-8, and its padding. `max` counts
@@ -234,7 +237,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// An element that fails.
     pub fn array_fixed<T: Decode, const N: usize>(&mut self) -> Result<[T; N], DecodeError> {
-        self.array_fixed_with(T::decode)
+        T::decode_array(self)
     }
 
     /// Like [`array_fixed`](Self::array_fixed), each element read by `decode`.
@@ -257,6 +260,30 @@ impl<'a> Decoder<'a> {
             // Without a failure every slot was filled.
             None => Ok(items.map(|item| item.expect("decoded"))),
         }
+    }
+
+    /// Reads a `T x[len]` (RFC 4506 §4.12) that is too large for an array of Rust.
+    ///
+    /// # Errors
+    /// More elements than the input can hold; [`Limits::bytes`] exceeded; an element that fails.
+    pub fn array_exact<T: Decode>(&mut self, len: u32) -> Result<Vec<T>, DecodeError> {
+        let count = self.in_memory(len)?;
+        self.check_count(count, size_of::<T>())?;
+        T::decode_vec(self, count)
+    }
+
+    /// Like [`array_exact`](Self::array_exact), each element read by `decode`.
+    ///
+    /// # Errors
+    /// As [`array_exact`](Self::array_exact), or what `decode` returns.
+    pub fn array_exact_with<T>(
+        &mut self,
+        len: u32,
+        decode: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let count = self.in_memory(len)?;
+        self.check_count(count, size_of::<T>())?;
+        self.elements(count, decode)
     }
 
     /// Reads a `T *x` (RFC 4506 §4.19).
@@ -335,6 +362,17 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
+    /// The bytes left, which are read by that. Up to `copied` bytes are copied; more share the input,
+    /// if there is one to share, and keep the whole of it alive.
+    pub fn rest(&mut self, copied: usize) -> Bytes {
+        let rest = &self.input[self.at..];
+        self.at = self.input.len();
+        match self.shared {
+            Some(shared) if rest.len() > copied => shared.slice_ref(rest),
+            _ => Bytes::copy_from_slice(rest),
+        }
+    }
+
     /// How many bytes were left at [`end`](Self::end).
     #[must_use]
     pub fn trailing(&self) -> usize {
@@ -404,18 +442,39 @@ impl<'a> Decoder<'a> {
         if len > max {
             return Err(self.error_before(Kind::TooLong { len, max }));
         }
+        self.in_memory(len)
+    }
+
+    /// A length as one in memory.
+    fn in_memory(&self, len: u32) -> Result<usize, DecodeError> {
         usize::try_from(len).map_err(|_| self.error_before(Kind::TooLarge))
+    }
+
+    /// `len` bytes that share the input where they can, and the padding after them skipped.
+    fn contents(&mut self, len: usize) -> Result<Bytes, DecodeError> {
+        let bytes = self.take(len)?;
+        match self.shared {
+            Some(shared) => Ok(shared.slice_ref(bytes)),
+            None => {
+                self.charge(len)?;
+                Ok(Bytes::copy_from_slice(bytes))
+            }
+        }
     }
 
     /// An array's count, checked against the input (an element takes at least four bytes) and
     /// against the memory allowance.
     fn element_count(&mut self, max: u32, element: usize) -> Result<usize, DecodeError> {
         let count = self.count(max)?;
+        self.check_count(count, element)?;
+        Ok(count)
+    }
+
+    fn check_count(&mut self, count: usize, element: usize) -> Result<(), DecodeError> {
         if count > self.remaining() / 4 {
             return Err(self.truncated(count.saturating_mul(4)));
         }
-        self.charge(count.saturating_mul(element))?;
-        Ok(count)
+        self.charge(count.saturating_mul(element))
     }
 
     #[cold]

@@ -148,6 +148,7 @@ impl Encoder {
 
     /// Writes an `opaque x[n]` (RFC 4506 §4.9): the bytes and their padding.
     pub fn opaque_fixed(&mut self, bytes: &[u8]) {
+        self.buf.reserve(bytes.len() + 4);
         self.buf.extend_from_slice(bytes);
         self.pad(bytes.len());
     }
@@ -158,13 +159,23 @@ impl Encoder {
     /// # Errors
     /// More than `max` bytes.
     pub fn opaque<O: AsOpaque + ?Sized>(&mut self, value: &O, max: u32) -> Result<(), EncodeError> {
-        let bytes = value.as_opaque();
-        self.count(bytes.len(), max)?;
-        match value.as_shared() {
-            Some(shared) if bytes.len() >= SPLICE_FROM => self.splice(shared.clone()),
-            _ => self.buf.extend_from_slice(bytes),
-        }
-        self.pad(bytes.len());
+        self.count(value.as_opaque().len(), max)?;
+        self.contents(value);
+        Ok(())
+    }
+
+    /// Writes an `opaque x[len]` (RFC 4506 §4.9) that is too large for an array of Rust. A large
+    /// [`Bytes`] is not copied.
+    ///
+    /// # Errors
+    /// Not exactly `len` bytes.
+    pub fn opaque_exact<O: AsOpaque + ?Sized>(
+        &mut self,
+        value: &O,
+        len: u32,
+    ) -> Result<(), EncodeError> {
+        exact(value.as_opaque().len(), len)?;
+        self.contents(value);
         Ok(())
     }
 
@@ -223,6 +234,29 @@ impl Encoder {
             encode(self, item).index(i)?;
         }
         Ok(())
+    }
+
+    /// Writes a `T x[len]` (RFC 4506 §4.12) that is too large for an array of Rust.
+    ///
+    /// # Errors
+    /// Not exactly `len` elements, or one that does not fit its type.
+    pub fn array_exact<T: Encode>(&mut self, items: &[T], len: u32) -> Result<(), EncodeError> {
+        exact(items.len(), len)?;
+        T::encode_slice(items, self)
+    }
+
+    /// Like [`array_exact`](Self::array_exact), each element written by `encode`.
+    ///
+    /// # Errors
+    /// Not exactly `len` elements, or what `encode` returns.
+    pub fn array_exact_with<T>(
+        &mut self,
+        items: &[T],
+        len: u32,
+        encode: impl FnMut(&mut Self, &T) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        exact(items.len(), len)?;
+        self.array_fixed_with(items, encode)
     }
 
     /// Writes a `T *x` (RFC 4506 §4.19).
@@ -396,9 +430,22 @@ impl Encoder {
         }
     }
 
+    /// Opaque data without its length: the bytes, or where they are, and the padding.
+    fn contents<O: AsOpaque + ?Sized>(&mut self, value: &O) {
+        let bytes = value.as_opaque();
+        match value.as_shared() {
+            Some(shared) if bytes.len() >= SPLICE_FROM => self.splice(shared.clone()),
+            _ => self.buf.extend_from_slice(bytes),
+        }
+        self.pad(bytes.len());
+    }
+
     #[inline]
     fn pad(&mut self, len: usize) {
-        self.buf.extend_from_slice(&[0; 3][..padding(len)]);
+        // A copy of fixed length is an instruction, one of any other a call.
+        let end = self.buf.len() + padding(len);
+        self.buf.extend_from_slice(&[0; 4]);
+        self.buf.truncate(end);
     }
 
     fn splice(&mut self, bytes: Bytes) {
@@ -429,5 +476,12 @@ impl Encoder {
             }
             self.start = 0;
         }
+    }
+}
+
+fn exact(len: usize, wanted: u32) -> Result<(), EncodeError> {
+    match u32::try_from(len) {
+        Ok(len) if len == wanted => Ok(()),
+        _ => Err(EncodeError::new(EncodeErrorKind::WrongLength { len, wanted })),
     }
 }

@@ -165,6 +165,13 @@ pub enum EncodeErrorKind {
         /// The bound.
         max: u32,
     },
+    /// Another number of bytes or elements than the declaration's fixed length.
+    WrongLength {
+        /// The value's length.
+        len: usize,
+        /// The declaration's.
+        wanted: u32,
+    },
     /// A union whose discriminant belongs to another arm.
     BadUnion {
         /// The type's name in the `.x` file.
@@ -200,6 +207,9 @@ impl fmt::Display for EncodeError {
         match self.0.kind {
             EncodeErrorKind::TooLong { len, max } => {
                 write!(f, "length {len} is above the bound {max}")
+            }
+            EncodeErrorKind::WrongLength { len, wanted } => {
+                write!(f, "length {len} is not {wanted}")
             }
             EncodeErrorKind::BadUnion { ty, discriminant } => {
                 write!(f, "{discriminant} belongs to another arm of union `{ty}`")

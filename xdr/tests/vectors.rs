@@ -230,3 +230,55 @@ fn whatever_has_bytes_is_opaque() {
     assert_eq!(write(&"ab".to_owned()), wire);
     assert_eq!(write(&Bytes::from_static(b"ab")), wire);
 }
+
+#[test]
+fn lengths_that_must_be_exact() {
+    let bytes = Bytes::from_static(b"abcde");
+    let wire = encoded(|e| e.opaque_exact(&bytes, 5));
+    assert_eq!(wire, b"abcde\0\0\0");
+    let shared = Bytes::from(wire);
+    let mut d = Decoder::new(&shared).strict(true);
+    assert_eq!(d.opaque_exact(5), Ok(bytes));
+    assert_eq!(d.end(), Ok(()));
+    let wire = encoded(|e| e.array_exact(&[1u32, 2], 2));
+    assert_eq!(wire, [0, 0, 0, 1, 0, 0, 0, 2]);
+    assert_eq!(Decoder::from_slice(&wire).array_exact(2), Ok(vec![1u32, 2]));
+    let wire = encoded(|e| e.array_exact_with(&["a"], 1, |e, item| e.string(item, 1)));
+    let decoded = Decoder::from_slice(&wire).array_exact_with(1, |d| d.string(1));
+    assert_eq!(decoded, Ok(vec!["a".to_owned()]));
+}
+
+#[test]
+fn lengths_that_are_not_exact() {
+    let mut e = Encoder::new();
+    let wrong = |len, wanted| EncodeErrorKind::WrongLength { len, wanted };
+    let kind = |result: Result<(), EncodeError>| result.map_err(|error| error.kind());
+    assert_eq!(kind(e.opaque_exact(b"abc", 4)), Err(wrong(3, 4)));
+    assert_eq!(kind(e.array_exact(&[1u32], 0)), Err(wrong(1, 0)));
+    assert_eq!(kind(e.array_exact_with(&[1u32], 2, |e, n| n.encode(e))), Err(wrong(1, 2)));
+    assert!(e.is_empty());
+
+    let mut d = Decoder::from_slice(&[0; 8]);
+    let error = d.array_exact::<u64>(2).unwrap_err();
+    assert_eq!(error.kind(), Kind::Truncated { needed: 16, remaining: 8 });
+    let error = d.array_exact_with(3, |d| d.u32()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Truncated { needed: 12, remaining: 8 });
+    assert_eq!(d.opaque_exact(9).unwrap_err().kind(), Kind::Truncated { needed: 9, remaining: 8 });
+    let mut d = Decoder::from_slice(&[0; 8]).with_limits(Limits::DEFAULT.with_bytes(7));
+    assert_eq!(d.clone().opaque_exact(8).unwrap_err().kind(), Kind::TooLarge);
+    assert_eq!(d.array_exact::<u32>(2).unwrap_err().kind(), Kind::TooLarge);
+}
+
+#[test]
+fn number_arrays_of_fixed_length() {
+    vector("4.12", &[-1.0f32, 2.0], &[0xbf, 0x80, 0, 0, 0x40, 0, 0, 0]);
+    vector("4.12", &[-2.5f64], &[0xc0, 0x04, 0, 0, 0, 0, 0, 0]);
+    vector(
+        "4.12",
+        &[1u64, u64::MAX],
+        &[0, 0, 0, 0, 0, 0, 0, 1, 255, 255, 255, 255, 255, 255, 255, 255],
+    );
+    let error = <[u32; 3]>::decode(&mut Decoder::from_slice(&[0; 8])).unwrap_err();
+    assert_eq!(error.kind(), Kind::Truncated { needed: 12, remaining: 8 });
+    assert_eq!(error.offset(), 0);
+}
