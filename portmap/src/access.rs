@@ -14,7 +14,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use farcall::proto::message::AuthStatus;
-use farcall::{Fault, Peer, Procedure, Program};
+use farcall::{Fault, PeerAddr, Procedure, Program};
 
 /// Who registered something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,15 +30,17 @@ pub enum Owner {
 impl Owner {
     /// The owner that a caller acts as, whether it may change the table or not.
     #[must_use]
-    pub fn of(peer: &Peer) -> Self {
+    pub fn of(peer: &PeerAddr) -> Self {
         match *peer {
-            Peer::Unix { uid: 0, .. } => Self::Superuser,
-            Peer::Unix { uid, .. } => Self::Uid(uid),
+            PeerAddr::Unix { uid: 0, .. } => Self::Superuser,
+            PeerAddr::Unix { uid, .. } => Self::Uid(uid),
             // Only root can send from a port below 1024.
-            Peer::Udp(addr) | Peer::Tcp(addr) if is_this_host(addr) && addr.port() < 1024 => {
+            PeerAddr::Udp(addr) | PeerAddr::Tcp(addr)
+                if is_this_host(addr) && addr.port() < 1024 =>
+            {
                 Self::Superuser
             }
-            Peer::Udp(_) | Peer::Tcp(_) => Self::Unknown,
+            PeerAddr::Udp(_) | PeerAddr::Tcp(_) => Self::Unknown,
         }
     }
 }
@@ -91,10 +93,10 @@ impl Access {
     ///
     /// # Errors
     /// It may not: AUTH_TOOWEAK.
-    pub fn change(self, peer: &Peer) -> Result<Owner, Fault> {
+    pub fn change(self, peer: &PeerAddr) -> Result<Owner, Fault> {
         let local = match *peer {
-            Peer::Unix { .. } => true,
-            Peer::Udp(addr) | Peer::Tcp(addr) => is_this_host(addr),
+            PeerAddr::Unix { .. } => true,
+            PeerAddr::Udp(addr) | PeerAddr::Tcp(addr) => is_this_host(addr),
         };
         if local || self.insecure {
             Ok(Owner::of(peer))
@@ -111,16 +113,16 @@ impl Access {
     /// Over a stream, no answer at all. Over UDP, AUTH_TOOWEAK for what would do somebody harm.
     pub fn remote_call(
         self,
-        peer: &Peer,
+        peer: &PeerAddr,
         program: Program,
         procedure: Procedure,
     ) -> Result<(), Fault> {
         match peer {
-            Peer::Tcp(_) | Peer::Unix { .. } => Err(Fault::Silent),
-            Peer::Udp(_) if self.denies_call(program, procedure) => {
+            PeerAddr::Tcp(_) | PeerAddr::Unix { .. } => Err(Fault::Silent),
+            PeerAddr::Udp(_) if self.denies_call(program, procedure) => {
                 Err(Fault::Auth(AuthStatus::TooWeak))
             }
-            Peer::Udp(_) => Ok(()),
+            PeerAddr::Udp(_) => Ok(()),
         }
     }
 
@@ -141,8 +143,8 @@ impl Access {
     ///
     /// # Errors
     /// Those are too many for a datagram to this caller: SYSTEM_ERR, and TCP is to be used.
-    pub fn reply(self, peer: &Peer, call: usize, reply: usize) -> Result<(), Fault> {
-        let Peer::Udp(addr) = *peer else { return Ok(()) };
+    pub fn reply(self, peer: &PeerAddr, call: usize, reply: usize) -> Result<(), Fault> {
+        let PeerAddr::Udp(addr) = *peer else { return Ok(()) };
         let trusted = self.large_datagrams || addr.ip().to_canonical().is_loopback();
         let limit = if trusted { LARGEST_DATAGRAM } else { call * AMPLIFICATION };
         if reply <= limit { Ok(()) } else { Err(Fault::SystemErr) }

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use farcall::bind::{Family, Uaddr};
-use farcall::proto::record::RecordLimits;
-use farcall::{Netid, Server, ServerBuilder};
+use farcall::{Limits, Netid, Server, ServerBuilder};
 use socket2::{Domain, Socket, Type};
 
 use crate::Portmap;
@@ -108,8 +107,9 @@ impl StdError for DaemonError {
 /// See [`DaemonError`].
 pub fn run(options: &Options, out: &mut impl Write) -> Result<(), DaemonError> {
     let portmap = Portmap::new(options.access, options.quotas);
-    let limits = RecordLimits::default().with_bytes(MAX_RECORD);
-    let mut builder = Server::builder().record_limits(limits);
+    let mut limits = Limits::default();
+    limits.records.bytes = MAX_RECORD;
+    let mut builder = Server::builder().limits(limits);
     for service in portmap.services() {
         builder = builder.shared_service(service);
     }

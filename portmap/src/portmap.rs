@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use farcall::bind::{Family, Uaddr};
-use farcall::{Fault, Netid, Peer, Program, Version};
+use farcall::{Fault, Netid, PeerAddr, Program, Version};
 
 use crate::access::{Access, Owner};
 use crate::address::{self, HostInterfaces};
@@ -87,7 +87,7 @@ impl Portmap {
     pub fn set(
         &self,
         protocol: Protocol,
-        peer: &Peer,
+        peer: &PeerAddr,
         service: Service<'_>,
     ) -> Result<bool, Fault> {
         let owner = self.0.access.change(peer)?;
@@ -109,7 +109,7 @@ impl Portmap {
     pub fn unset(
         &self,
         protocol: Protocol,
-        peer: &Peer,
+        peer: &PeerAddr,
         (program, version): (Program, Version),
         netids: &[&str],
     ) -> Result<bool, Fault> {
@@ -131,7 +131,7 @@ impl Portmap {
     pub fn getaddr(
         &self,
         protocol: Protocol,
-        peer: &Peer,
+        peer: &PeerAddr,
         service: Service<'_>,
         exact: bool,
     ) -> String {
@@ -161,7 +161,7 @@ impl Portmap {
 
     /// The addresses of this very version of a program in the family of the caller's transport.
     #[must_use]
-    pub fn getaddrlist(&self, peer: &Peer, service: Service<'_>) -> Vec<Located> {
+    pub fn getaddrlist(&self, peer: &PeerAddr, service: Service<'_>) -> Vec<Located> {
         let family = Family::of(peer.netid());
         let Service { program, version, .. } = service;
         let mut tables = self.tables();
@@ -183,7 +183,7 @@ impl Portmap {
     /// How a call on behalf of the caller fails: none is made. CALLIT and BCAST are then not
     /// answered, and INDIRECT is.
     #[must_use]
-    pub fn remote_call(&self, protocol: Protocol, peer: &Peer, call: RemoteCall) -> Fault {
+    pub fn remote_call(&self, protocol: Protocol, peer: &PeerAddr, call: RemoteCall) -> Fault {
         let RemoteCall { program, version, procedure, netid, indirect } = call;
         if let Err(fault) = self.0.access.remote_call(peer, program, procedure) {
             return fault;
@@ -220,8 +220,8 @@ impl Portmap {
         self.0.access
     }
 
-    fn merge(&self, registered: &str, hint: &str, peer: &Peer) -> String {
-        address::merge(registered, hint, peer.addr(), &self.0.interfaces.list())
+    fn merge(&self, registered: &str, hint: &str, peer: &PeerAddr) -> String {
+        address::merge(registered, hint, peer.ip(), &self.0.interfaces.list())
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -230,7 +230,7 @@ impl Portmap {
     }
 }
 
-fn log_set(peer: &Peer, service: Service<'_>, result: Result<(), SetError>) {
+fn log_set(peer: &PeerAddr, service: Service<'_>, result: Result<(), SetError>) {
     let Service { program, version, netid, address } = service;
     // The text is somebody else's: escaped, and only as much as is sound.
     match result {

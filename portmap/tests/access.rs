@@ -1,19 +1,19 @@
 //! Who may do what.
 
 use farcall::proto::message::AuthStatus;
-use farcall::{Fault, Peer, Procedure, Program};
+use farcall::{Fault, PeerAddr, Procedure, Program};
 use farcall_portmap::access::{Access, Owner};
 
-fn udp(addr: &str) -> Peer {
-    Peer::Udp(addr.parse().expect("a socket address"))
+fn udp(addr: &str) -> PeerAddr {
+    PeerAddr::Udp(addr.parse().expect("a socket address"))
 }
 
-fn tcp(addr: &str) -> Peer {
-    Peer::Tcp(addr.parse().expect("a socket address"))
+fn tcp(addr: &str) -> PeerAddr {
+    PeerAddr::Tcp(addr.parse().expect("a socket address"))
 }
 
-fn unix(uid: u32) -> Peer {
-    Peer::Unix { uid, gid: 0, connection: 7 }
+fn unix(uid: u32) -> PeerAddr {
+    PeerAddr::Unix { uid, gid: 0, pid: 0, connection: 7 }
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn remote_calls_are_refused_aloud_only_to_datagrams_that_would_do_harm() {
     let insecure = Access { insecure: true, ..Access::default() };
     for (program, procedure, expected) in table {
         let (program, procedure) = (Program(program), Procedure(procedure));
-        let asked = |access: Access, peer: &Peer| access.remote_call(peer, program, procedure);
+        let asked = |access: Access, peer: &PeerAddr| access.remote_call(peer, program, procedure);
         for peer in [udp("127.0.0.1:777"), udp("192.0.2.7:777"), udp("[::1]:40000")] {
             assert_eq!(asked(Access::default(), &peer), expected, "{program} {procedure}");
             let expected = if program.0 == 100_000 { Ok(()) } else { expected };

@@ -4,11 +4,11 @@
 use std::task::Waker;
 use std::time::Instant;
 
-use farcall::Peer;
 use farcall::proto::connection::{Connection, Cores};
-use farcall::proto::record::{Message, RecordLimits};
+use farcall::proto::record::Message;
 use farcall::proto::server::{Caller, ServerConfig, ServerCore, Verdict};
 use farcall::xdr::{Bytes, Encoder};
+use farcall::{Limits, PeerAddr};
 use farcall_portmap::Portmap;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,12 +19,12 @@ fn core() -> ServerCore {
     core
 }
 
-fn caller(peer: Peer) -> Caller {
-    Caller { peer, origin: 0 }
+fn caller(peer: PeerAddr) -> Caller {
+    Caller::new(peer, 0)
 }
 
 fn datagram(core: &mut ServerCore, bytes: Vec<u8>) -> Option<Vec<u8>> {
-    let from = caller(Peer::Udp(([127, 0, 0, 1], 700).into()));
+    let from = caller(PeerAddr::Udp(([127, 0, 0, 1], 700).into()));
     let mut out = Encoder::new();
     let message = Message::from(Bytes::from(bytes));
     let verdict = core.handle_message(Instant::now(), from, &message, &mut out);
@@ -85,8 +85,8 @@ proptest! {
         piece in 1..50usize,
     ) {
         let mut core = core();
-        let mut connection = Connection::new(Instant::now(), RecordLimits::DEFAULT);
-        let from = caller(Peer::Unix { uid: 1, gid: 1, connection: 1 });
+        let mut connection = Connection::new(Instant::now(), &Limits::DEFAULT);
+        let from = caller(PeerAddr::Unix { uid: 1, gid: 1, pid: 1, connection: 1 });
         let mut wire = Vec::new();
         for call in calls {
             let mark = u32::try_from(call.len()).expect("short") | 1 << 31;

@@ -9,10 +9,11 @@ mod support;
 use std::env;
 use std::fs;
 use std::io::BufReader;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use support::{Via, call, exchange, is_silent, read_addresses, rpcb, string, terminate, words};
 
@@ -90,6 +91,18 @@ impl Drop for OnPort111 {
         let _ = self.0.wait();
         // rpcbind leaves it.
         let _ = fs::remove_file(SOCKET);
+        wait_until_free();
+    }
+}
+
+/// rpcbind has children for calls that it passes on, and they hold its sockets for a while longer.
+fn wait_until_free() {
+    let until = Instant::now() + Duration::from_secs(30);
+    let is_free =
+        || UdpSocket::bind("0.0.0.0:111").is_ok() && TcpListener::bind("0.0.0.0:111").is_ok();
+    while !is_free() {
+        assert!(Instant::now() < until, "port 111 stays taken");
+        thread::yield_now();
     }
 }
 

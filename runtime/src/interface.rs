@@ -20,8 +20,12 @@ impl Interface {
     /// The procedure with this number.
     #[must_use]
     pub fn procedure(&self, number: Procedure) -> Option<&'static ProcedureInfo> {
-        let at = self.procedures.binary_search_by_key(&number, |p| p.number).ok()?;
-        self.procedures.get(at)
+        self.procedures.get(self.position(number)?)
+    }
+
+    /// Where the procedure with this number is in the list.
+    pub(crate) fn position(&self, number: Procedure) -> Option<usize> {
+        self.procedures.binary_search_by_key(&number, |p| p.number).ok()
     }
 }
 

@@ -28,8 +28,10 @@ pub use ids::{Procedure, Program, Version, Xid};
 pub use interface::{Interface, ProcedureInfo};
 pub use netid::Netid;
 pub use proto::client::ClientStats;
-pub use server::{Running, Server, ServerBuilder, StopHandle};
-pub use service::{Answer, Context, Dispatch, Fault, Peer, Reply};
+pub use proto::limits::Limits;
+pub use proto::stats::{Histogram, ProcedureStats, Stats};
+pub use server::{Running, Server, ServerBuilder, ServerHandle};
+pub use service::{Answer, Context, Dispatch, Fault, Identity, Interceptor, Peer, PeerAddr, Reply};
 
 /// Includes the Rust that `build.rs` had made of `NAME.x`.
 ///

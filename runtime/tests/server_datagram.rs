@@ -97,5 +97,34 @@ fn one_socket_serves_both_families() {
     socket.send(&call(1, ECHO, b"over IPv4")).expect("loopback");
     assert_eq!(receive(&socket), reply(1, b"over IPv4"));
     let peers = echo.peers.lock().expect("not poisoned").clone();
-    assert_eq!(peers[0].addr(), socket.local_addr().ok(), "as IPv4");
+    assert_eq!(peers[0].ip(), socket.local_addr().ok(), "as IPv4");
+}
+
+/// A server on all addresses of a host is asked at one of them, not at the one that its route to the
+/// caller would have as the source.
+#[test]
+fn an_answer_leaves_from_the_address_that_was_asked() {
+    for on in ["0.0.0.0:0", "[::]:0"] {
+        let (echo, replies) = Echo::new();
+        let server = Server::builder()
+            .udp(on)
+            .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
+            .start();
+        let Ok(server) = server else {
+            eprintln!("skipped: no {on} here");
+            continue;
+        };
+        let port = server.udp_addrs().next().expect("asked for").port();
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
+        // What comes from elsewhere is not received then.
+        socket.connect(SocketAddr::from(([127, 0, 0, 2], port))).expect("loopback");
+        socket.set_read_timeout(Some(LONG)).expect("not zero");
+        socket.send(&call(1, ECHO, b"at once")).expect("loopback");
+        assert_eq!(receive(&socket), reply(1, b"at once"), "{on}");
+        socket.send(&call(2, LATER, b"")).expect("loopback");
+        let later = replies.recv_timeout(LONG).expect("called");
+        later.send(Ok(Bytes::from_static(b"later")));
+        assert_eq!(receive(&socket), reply(2, b"later"), "{on}");
+        assert_eq!(server.stats().unsent, 0);
+    }
 }

@@ -7,9 +7,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use farcall::proto::record::RecordLimits;
 use farcall::xdr::Bytes;
-use farcall::{Dispatch, Peer, Running, Server};
+use farcall::{Dispatch, Limits, PeerAddr, Running, Server};
 use server_peer::{ECHO, Echo, LATER, LONG, call, exchange, read_record, record, reply, serve};
 
 fn connect(addr: SocketAddr) -> TcpStream {
@@ -103,10 +102,12 @@ fn an_answer_that_is_owed_outlives_the_peers_last_words() {
 
 #[test]
 fn t12_a_record_over_the_limit_ends_its_connection_only() {
+    let mut limits = Limits::default();
+    limits.records.bytes = 1000;
     let (echo, _) = Echo::new();
     let server = Server::builder()
         .tcp("127.0.0.1:0")
-        .record_limits(RecordLimits::DEFAULT.with_bytes(1000))
+        .limits(limits)
         .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
         .start()
         .expect("port 0 is free");
@@ -155,10 +156,12 @@ fn t10_a_peer_that_never_reads_stops_itself_only() {
 
 #[test]
 fn above_the_limit_the_connection_that_was_silent_longest_goes() {
+    let mut limits = Limits::default();
+    (limits.connections, limits.connections_per_source) = (Some(2), Some(2));
     let (echo, _) = Echo::new();
     let server = Server::builder()
         .tcp("127.0.0.1:0")
-        .max_connections(2)
+        .limits(limits)
         .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
         .start()
         .expect("port 0 is free");
@@ -180,7 +183,7 @@ fn a_stopped_server_still_sends_the_answers_it_owes() {
     let mut stream = connect(tcp_addr(&server));
     stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
     let later = replies.recv_timeout(LONG).expect("called");
-    server.stop_handle().stop();
+    server.handle().stop();
     later.send(Ok(Bytes::from_static(b"better late")));
     assert_eq!(read_record(&mut stream), reply(1, b"better late"));
     assert_closed(&mut stream);
@@ -202,7 +205,7 @@ fn the_peer_on_a_unix_socket_is_known_by_its_uid() {
     exchange(&mut stream, 1, b"who am I");
     let expected = nix::unistd::geteuid().as_raw();
     let peers = echo.peers.lock().expect("not poisoned").clone();
-    assert!(matches!(peers[..], [Peer::Unix { uid, .. }] if uid == expected), "{peers:?}");
+    assert!(matches!(peers[..], [PeerAddr::Unix { uid, .. }] if uid == expected), "{peers:?}");
     start().expect_err("somebody lives there");
     server.stop().expect("ends");
     assert!(!path.exists(), "removed at the end");

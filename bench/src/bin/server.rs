@@ -2,8 +2,7 @@
 
 use std::error::Error;
 
-use farcall::Server;
-use farcall::proto::record::RecordLimits;
+use farcall::{Limits, Server};
 use farcall_bench::{Echo, Settings, Transport, v1};
 
 /// The longest blob, and what is around it.
@@ -11,9 +10,9 @@ const MAX_RECORD: usize = (1 << 20) + 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_args()?;
-    let server = Server::builder()
-        .record_limits(RecordLimits::default().with_bytes(MAX_RECORD))
-        .service(v1::Server::new(Echo));
+    let mut limits = Limits::default();
+    limits.records.bytes = MAX_RECORD;
+    let server = Server::builder().limits(limits).service(v1::Server::new(Echo));
     let server = match settings.transport {
         Transport::Udp => server.udp(settings.address),
         Transport::Tcp => server.tcp(settings.address),

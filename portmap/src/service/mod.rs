@@ -62,7 +62,7 @@ impl Front {
 
     fn fits_len(&self, cx: &Context, args_len: usize, results_len: usize) -> Result<(), Fault> {
         let (call, reply) = (MIN_CALL_LEN + args_len, REPLY_HEADER_LEN + results_len);
-        self.0.access().reply(cx.peer(), call, reply)
+        self.0.access().reply(cx.peer().addr(), call, reply)
     }
 
     fn remote_call(
@@ -73,9 +73,9 @@ impl Front {
         indirect: bool,
     ) -> Fault {
         self.count(cx, protocol);
-        let netid: Netid = cx.peer().netid();
+        let netid: Netid = cx.peer().addr().netid();
         let (program, version) = (Program(program), Version(version));
         let call = RemoteCall { program, version, procedure: procedure.into(), netid, indirect };
-        self.0.remote_call(protocol, cx.peer(), call)
+        self.0.remote_call(protocol, cx.peer().addr(), call)
     }
 }

@@ -13,7 +13,7 @@ use crate::stats::Protocol;
 impl v2::Service for Front {
     fn set(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
         self.count(cx, Protocol::V2);
-        self.0.access().change(cx.peer())?;
+        self.0.access().change(cx.peer().addr())?;
         let netid = registry::Mapping::netid(mapping.prot);
         // A C portmapper cuts a port that is none to 16 bits and registers that.
         let (Some(netid), Ok(port)) = (netid, u16::try_from(mapping.port)) else {
@@ -26,14 +26,14 @@ impl v2::Service for Front {
             netid: netid.as_str(),
             address: &address,
         };
-        self.0.set(Protocol::V2, cx.peer(), service)
+        self.0.set(Protocol::V2, cx.peer().addr(), service)
     }
 
     fn unset(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
         self.count(cx, Protocol::V2);
         let service = (Program(mapping.prog), Version(mapping.vers));
         let netids = [Netid::Udp.as_str(), Netid::Tcp.as_str()];
-        self.0.unset(Protocol::V2, cx.peer(), service, &netids)
+        self.0.unset(Protocol::V2, cx.peer().addr(), service, &netids)
     }
 
     fn getport(&self, cx: &Context, mapping: Mapping) -> Result<u32, Fault> {

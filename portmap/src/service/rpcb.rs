@@ -15,19 +15,19 @@ use crate::{Service, sockaddr};
 impl Front {
     pub(super) fn rpcb_set(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> Result<bool, Fault> {
         self.count(cx, p);
-        self.0.set(p, cx.peer(), service(rpcb))
+        self.0.set(p, cx.peer().addr(), service(rpcb))
     }
 
     pub(super) fn rpcb_unset(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> Result<bool, Fault> {
         self.count(cx, p);
         let netids = [rpcb.r_netid.as_str()];
         let netids = if rpcb.r_netid.is_empty() { &[][..] } else { &netids[..] };
-        self.0.unset(p, cx.peer(), (Program(rpcb.r_prog), Version(rpcb.r_vers)), netids)
+        self.0.unset(p, cx.peer().addr(), (Program(rpcb.r_prog), Version(rpcb.r_vers)), netids)
     }
 
     pub(super) fn rpcb_getaddr(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> String {
         self.count(cx, p);
-        self.0.getaddr(p, cx.peer(), service(rpcb), false)
+        self.0.getaddr(p, cx.peer().addr(), service(rpcb), false)
     }
 
     pub(super) fn rpcb_dump(&self, cx: &Context, p: Protocol) -> Result<Vec<Rpcblist>, Fault> {
@@ -58,7 +58,7 @@ impl Front {
     pub(super) fn rpcb_uaddr2taddr(&self, cx: &Context, p: Protocol, uaddr: &str) -> Netbuf {
         self.count(cx, p);
         let address = uaddr.parse::<Uaddr>().ok();
-        let address = address.filter(|address| address.suits(cx.peer().netid()));
+        let address = address.filter(|address| address.suits(cx.peer().addr().netid()));
         let (size, native) = address.as_ref().and_then(sockaddr::to_native).unwrap_or_default();
         Netbuf { maxlen: u32::try_from(size).unwrap_or(0), buf: Bytes::from(native) }
     }
@@ -66,7 +66,7 @@ impl Front {
     /// What is no address of the caller's transport gives an empty text.
     pub(super) fn rpcb_taddr2uaddr(&self, cx: &Context, p: Protocol, taddr: &Netbuf) -> String {
         self.count(cx, p);
-        let address = sockaddr::from_native(&taddr.buf, Family::of(cx.peer().netid()));
+        let address = sockaddr::from_native(&taddr.buf, Family::of(cx.peer().addr().netid()));
         address.map_or_else(String::new, |address| address.to_string())
     }
 }

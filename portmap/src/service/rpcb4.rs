@@ -57,7 +57,7 @@ impl v4::Service for Front {
 
     fn getversaddr(&self, cx: &Context, rpcb: Rpcb) -> Result<String, Fault> {
         self.count(cx, V4);
-        Ok(self.0.getaddr(V4, cx.peer(), service(&rpcb), true))
+        Ok(self.0.getaddr(V4, cx.peer().addr(), service(&rpcb), true))
     }
 
     fn indirect(&self, cx: &Context, call: RpcbRmtcallargs) -> Result<RpcbRmtcallres, Fault> {
@@ -66,7 +66,7 @@ impl v4::Service for Front {
 
     fn getaddrlist(&self, cx: &Context, rpcb: Rpcb) -> Result<Vec<RpcbEntryList>, Fault> {
         self.count(cx, V4);
-        let list = self.0.getaddrlist(cx.peer(), service(&rpcb));
+        let list = self.0.getaddrlist(cx.peer().addr(), service(&rpcb));
         let list: Vec<_> = list.into_iter().map(address).collect();
         self.fits(cx, rpcb.encoded_len(), &list)?;
         Ok(list)

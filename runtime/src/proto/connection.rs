@@ -7,26 +7,18 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::client::ClientCore;
+use super::limits::Limits;
 use super::message::{MessageType, peek};
-use super::record::{LAST_FRAGMENT, Message, RecordError, RecordLimits, RecordReader};
+use super::record::{LAST_FRAGMENT, Message, RecordError, RecordReader};
 use super::server::{Caller, ServerCore, Verdict};
 use crate::xdr::{Bytes, Encoder};
-
-/// Queued output above which no more calls are taken in, in bytes.
-pub const OUTPUT_HIGH: usize = 1 << 20;
-
-/// How long the rest of a record, or room for output, is waited for.
-pub const STALLED_AFTER: Duration = Duration::from_secs(30);
-
-/// How long the peer may say nothing. Clients close connections that are idle a minute before.
-pub const IDLE_AFTER: Duration = Duration::from_secs(360);
 
 /// Why a peer has been waited for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overdue {
-    /// The rest of a record did not come, or output was not taken, for [`STALLED_AFTER`].
+    /// The rest of a record did not come, or output was not taken, for [`Limits::stalled`].
     Stalled,
-    /// Nothing came for [`IDLE_AFTER`].
+    /// Nothing came for [`Limits::idle`], and no answer is owed.
     Idle,
 }
 
@@ -69,7 +61,10 @@ impl std::error::Error for ConnectionError {}
 pub struct Connection {
     reader: RecordReader,
     out: Encoder,
-    /// Input that waits for room in the output.
+    limits: Bounds,
+    /// No input is taken while there is any output.
+    squeezed: bool,
+    /// Input that waits for room in the output, or for answers that were put off.
     held: Option<Bytes>,
     owed: usize,
     last_input: Instant,
@@ -77,13 +72,25 @@ pub struct Connection {
     waiting_since: Option<Instant>,
 }
 
+/// What [`Limits`] say of a connection that was accepted.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    output: usize,
+    calls: usize,
+    stalled: Duration,
+    idle: Duration,
+}
+
 impl Connection {
     /// A connection on which nothing was said yet.
     #[must_use]
-    pub fn new(now: Instant, limits: RecordLimits) -> Self {
+    pub fn new(now: Instant, limits: &Limits) -> Self {
+        let &Limits { records, output, calls_per_connection: calls, stalled, idle, .. } = limits;
         Self {
-            reader: RecordReader::new(limits),
+            reader: RecordReader::new(records),
             out: Encoder::new(),
+            limits: Bounds { output, calls, stalled, idle },
+            squeezed: false,
             held: None,
             owed: 0,
             last_input: now,
@@ -125,16 +132,34 @@ impl Connection {
     #[must_use]
     pub fn overdue(&self, now: Instant) -> Option<Overdue> {
         let passed = |since| now.saturating_duration_since(since);
-        if self.waiting_since.is_some_and(|since| passed(since) >= STALLED_AFTER) {
+        if self.waiting_since.is_some_and(|since| passed(since) >= self.limits.stalled) {
             return Some(Overdue::Stalled);
         }
-        (passed(self.last_input) >= IDLE_AFTER).then_some(Overdue::Idle)
+        let idle = self.owed == 0 && passed(self.last_input) >= self.limits.idle;
+        idle.then_some(Overdue::Idle)
     }
 
-    /// Whether input waits until output was written: do not read any more.
+    /// Whether input waits until output was written or answers came: do not read any more.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.held.is_some()
+    }
+
+    /// Whether input that waits can be gone on with: by [`resume`](Self::resume).
+    #[must_use]
+    pub fn can_resume(&self) -> bool {
+        self.held.is_some() && !self.is_full()
+    }
+
+    /// Whether no input is to be taken while there is any output, because there is too much of it
+    /// elsewhere.
+    pub fn squeeze(&mut self, squeezed: bool) {
+        self.squeezed = squeezed;
+    }
+
+    fn is_full(&self) -> bool {
+        let most = if self.squeezed { 0 } else { self.limits.output };
+        self.out.len() > most || self.owed >= self.limits.calls
     }
 
     /// Calls that were put off and not yet answered with [`answer`](Self::answer).
@@ -143,13 +168,15 @@ impl Connection {
         self.owed
     }
 
-    /// Appends the answer to a call that was put off to the output.
-    pub fn answer(&mut self, reply: &Encoder) {
+    /// Appends the answer to a call that was put off to the output, if there is one.
+    pub fn answer(&mut self, reply: Option<&Encoder>) {
         self.owed = self.owed.saturating_sub(1);
-        let _ = write_record(&mut self.out, |out| {
-            out.append(reply);
-            Verdict::Reply
-        });
+        if let Some(reply) = reply {
+            let _ = write_record(&mut self.out, |out| {
+                out.append(reply);
+                Verdict::Reply
+            });
+        }
     }
 
     /// Where to read to directly, if a long record is being received. Say with
@@ -193,7 +220,7 @@ impl Connection {
     /// # Errors
     /// As [`handle_input`](Self::handle_input).
     pub fn resume(&mut self, now: Instant, cores: &mut Cores<'_>) -> Result<(), ConnectionError> {
-        if self.out.len() > OUTPUT_HIGH {
+        if self.is_full() {
             return Ok(());
         }
         match self.held.take() {
@@ -214,7 +241,7 @@ impl Connection {
     ) -> Result<(), ConnectionError> {
         let mut at = 0;
         loop {
-            if self.out.len() > OUTPUT_HIGH {
+            if self.is_full() {
                 self.held = Some(chunk.slice(at..));
                 return Ok(());
             }
@@ -233,7 +260,8 @@ impl Connection {
     }
 
     fn note_waiting(&mut self, now: Instant) {
-        if self.reader.in_record() || !self.out.is_empty() {
+        // The rest of a record that is not read is not the peer's to bring.
+        if (self.reader.in_record() && !self.is_held()) || !self.out.is_empty() {
             self.waiting_since.get_or_insert(now);
         } else {
             self.waiting_since = None;
@@ -286,7 +314,7 @@ mod tests {
     use super::*;
     use crate::epoch::epoch;
     use crate::proto::server::ServerConfig;
-    use crate::service::Peer;
+    use crate::service::PeerAddr;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -300,12 +328,12 @@ mod tests {
         fn new() -> Self {
             let now = epoch();
             let core = ServerCore::new(ServerConfig::default(), Waker::noop().clone());
-            Self { now, core, connection: Connection::new(now, RecordLimits::DEFAULT) }
+            Self { now, core, connection: Connection::new(now, &Limits::DEFAULT) }
         }
 
         fn input(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
-            let peer = Peer::Tcp(([127, 0, 0, 1], 1).into());
-            let server = Some((&mut self.core, Caller { peer, origin: 0 }));
+            let peer = PeerAddr::Tcp(([127, 0, 0, 1], 1).into());
+            let server = Some((&mut self.core, Caller::new(peer, 0)));
             let chunk = Bytes::copy_from_slice(bytes);
             self.connection.handle_input(self.now, &chunk, &mut Cores { server, client: None })
         }
@@ -373,14 +401,17 @@ mod tests {
     fn above_the_mark_input_is_held_until_output_is_taken() {
         let mut bench = Bench::new();
         let reply_len = 4 + 24;
-        let calls = OUTPUT_HIGH / reply_len + 10;
+        let calls = Limits::DEFAULT.output / reply_len + 10;
         bench.input(&record().repeat(calls)).expect("calls");
         assert!(bench.connection.is_held());
         let first = bench.connection.output().len();
-        assert!(first > OUTPUT_HIGH && first <= OUTPUT_HIGH + reply_len, "{first}");
+        assert!(
+            first > Limits::DEFAULT.output && first <= Limits::DEFAULT.output + reply_len,
+            "{first}"
+        );
         bench.write_all();
         let Bench { now, core, connection } = &mut bench;
-        let caller = Caller { peer: Peer::Tcp(([127, 0, 0, 1], 1).into()), origin: 0 };
+        let caller = Caller::new(PeerAddr::Tcp(([127, 0, 0, 1], 1).into()), 0);
         let mut cores = Cores { server: Some((core, caller)), client: None };
         connection.resume(*now, &mut cores).expect("the rest of the calls");
         assert!(!connection.is_held());

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::service::Peer;
+use crate::service::PeerAddr;
 use crate::xdr::Bytes;
 use crate::{Procedure, Program, Version, Xid};
 
@@ -51,7 +51,7 @@ impl Default for CacheLimits {
 /// What makes two calls the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallKey {
-    peer: Peer,
+    peer: PeerAddr,
     xid: Xid,
     program: Program,
     version: Version,
@@ -61,16 +61,20 @@ pub struct CallKey {
 }
 
 impl CallKey {
-    /// The key of the call `message`, header included.
+    /// The key of the call `message`, header included: or without it, where the header of a repeat
+    /// is another one, and then with the `principal` that it named.
     #[must_use]
     pub fn new(
-        peer: Peer,
+        peer: PeerAddr,
         xid: Xid,
         (program, version, procedure): (Program, Version, Procedure),
+        principal: &[u8],
         message: &[u8],
     ) -> Self {
-        let checked = &message[..message.len().min(CHECKED_BYTES)];
-        let checksum = crc32fast::hash(checked);
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(principal);
+        hasher.update(&message[..message.len().min(CHECKED_BYTES)]);
+        let checksum = hasher.finalize();
         Self { peer, xid, program, version, procedure, len: message.len(), checksum }
     }
 }
@@ -114,7 +118,7 @@ pub struct DuplicateCache {
     /// Every entry, oldest first; also ones that are gone, which their generation tells.
     order: VecDeque<Ticket>,
     /// The same for each peer.
-    peers: HashMap<Peer, VecDeque<(CallKey, u64)>>,
+    peers: HashMap<PeerAddr, VecDeque<(CallKey, u64)>>,
     bytes: usize,
     generation: u64,
 }
@@ -169,9 +173,30 @@ impl DuplicateCache {
         while self.bytes > self.limits.bytes && self.drop_oldest() {}
     }
 
+    /// The call was executed, and its reply cannot be sent again: repeats are dropped.
+    pub fn finish_without_reply(&mut self, key: &CallKey) {
+        self.finish(key, Bytes::new, usize::MAX);
+    }
+
     /// The call was not executed after all: a repeat of it may be.
     pub fn forget(&mut self, key: &CallKey) {
         self.remove(key);
+        // Most of these have just come, so that nothing of them need be left in the queues.
+        if self.order.back().is_some_and(|ticket| ticket.key == *key) {
+            self.order.pop_back();
+            self.forget_of_peer(key);
+        }
+    }
+
+    fn forget_of_peer(&mut self, key: &CallKey) {
+        if let Some(mine) = self.peers.get_mut(&key.peer) {
+            if mine.back().is_some_and(|(last, _)| last == key) {
+                mine.pop_back();
+            }
+            if mine.is_empty() {
+                self.peers.remove(&key.peer);
+            }
+        }
     }
 
     fn insert(&mut self, now: Instant, key: CallKey) {
@@ -243,12 +268,12 @@ impl DuplicateCache {
 mod tests {
     use super::*;
 
-    fn peer(port: u16) -> Peer {
-        Peer::Udp(([127, 0, 0, 1], port).into())
+    fn peer(port: u16) -> PeerAddr {
+        PeerAddr::Udp(([127, 0, 0, 1], port).into())
     }
 
-    fn key(peer: Peer, xid: u32, message: &[u8]) -> CallKey {
-        CallKey::new(peer, Xid(xid), (Program(1), Version(1), Procedure(1)), message)
+    fn key(peer: PeerAddr, xid: u32, message: &[u8]) -> CallKey {
+        CallKey::new(peer, Xid(xid), (Program(1), Version(1), Procedure(1)), b"", message)
     }
 
     fn finish(cache: &mut DuplicateCache, key: &CallKey, reply: &'static [u8]) {
@@ -319,6 +344,7 @@ mod tests {
         let call = key(peer(1), 7, b"args");
         cache.begin(now, call);
         cache.forget(&call);
+        assert_eq!((cache.order.len(), cache.peers.len()), (0, 0), "nothing is left of it");
         assert_eq!(cache.begin(now, call), Seen::New);
     }
 }

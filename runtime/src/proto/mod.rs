@@ -8,6 +8,8 @@ pub mod auth;
 pub mod client;
 pub mod connection;
 pub mod drc;
+mod histogram;
+pub mod limits;
 pub mod message;
 mod pending;
 pub mod record;

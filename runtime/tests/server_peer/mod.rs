@@ -4,12 +4,13 @@
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use farcall::xdr::{Bytes, Decoder, Encoder};
 use farcall::{
-    Answer, Context, Dispatch, Fault, Interface, Peer, Procedure, ProcedureInfo, Program, Reply,
-    Running, Server, Version,
+    Answer, Context, Dispatch, Fault, Interface, PeerAddr, Procedure, ProcedureInfo, Program,
+    Reply, Running, Server, Version,
 };
 
 /// No answer takes as long as this; a test that waits for it has failed.
@@ -35,14 +36,23 @@ pub(crate) static INTERFACE: Interface = Interface {
 
 /// Procedure 1 answers with its opaque argument, 3 with it twice; 2 gives its reply to the test.
 pub(crate) struct Echo {
-    pub(crate) peers: Mutex<Vec<Peer>>,
+    pub(crate) peers: Mutex<Vec<PeerAddr>>,
+    /// Which thread executed each call.
+    pub(crate) threads: Mutex<Vec<ThreadId>>,
     later: Mutex<Sender<Reply<Bytes>>>,
 }
 
 impl Echo {
     pub(crate) fn new() -> (Arc<Self>, Receiver<Reply<Bytes>>) {
         let (later, replies) = channel();
-        (Arc::new(Self { peers: Mutex::default(), later: Mutex::new(later) }), replies)
+        (
+            Arc::new(Self {
+                peers: Mutex::default(),
+                threads: Mutex::default(),
+                later: Mutex::new(later),
+            }),
+            replies,
+        )
     }
 }
 
@@ -60,7 +70,8 @@ impl Dispatch for Echo {
     ) -> Result<Answer, Fault> {
         let data = args.opaque(u32::MAX)?;
         args.end()?;
-        self.peers.lock().expect("not poisoned").push(*cx.peer());
+        self.peers.lock().expect("not poisoned").push(*cx.peer().addr());
+        self.threads.lock().expect("not poisoned").push(thread::current().id());
         if procedure.0 == LATER {
             let reply = cx.defer::<Bytes>(|data, e| e.opaque(data, u32::MAX));
             self.later.lock().expect("not poisoned").send(reply).map_err(|_| Fault::SystemErr)?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use farcall::proto::record::Message;
 use farcall::proto::server::{Caller, ServerConfig, ServerCore, Verdict};
 use farcall::xdr::{Bytes, Decoder, Encoder};
-use farcall::{Answer, Context, Dispatch, Fault, Interface, Peer, Procedure, ProcedureInfo};
+use farcall::{Answer, Context, Dispatch, Fault, Interface, PeerAddr, Procedure, ProcedureInfo};
 
 use super::{ADD, PROGRAM, Serve, VERSION};
 
@@ -30,7 +30,7 @@ static INTERFACE: Interface = Interface {
 pub(crate) struct Adder {
     core: ServerCore,
     counts: Arc<Counts>,
-    peer: Peer,
+    peer: PeerAddr,
 }
 
 /// How often each word was executed.
@@ -53,7 +53,7 @@ impl Adder {
 impl Default for Adder {
     fn default() -> Self {
         let counts = Arc::new(Counts::default());
-        let peer = Peer::Udp(([192, 0, 2, 1], 1023).into());
+        let peer = PeerAddr::Udp(([192, 0, 2, 1], 1023).into());
         Self { core: core(&counts), counts, peer }
     }
 }
@@ -66,7 +66,7 @@ fn core(counts: &Arc<Counts>) -> ServerCore {
 
 impl Serve for Adder {
     fn handle(&mut self, now: Instant, message: &Bytes) -> Option<Bytes> {
-        let caller = Caller { peer: self.peer, origin: 0 };
+        let caller = Caller::new(self.peer, 0);
         let mut out = Encoder::new();
         match self.core.handle_message(now, caller, &Message::from(message.clone()), &mut out) {
             Verdict::Reply => Some(out.into_bytes()),

@@ -1,18 +1,63 @@
 //! Listening sockets, and how many connections they may bring.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token, event};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
+use super::sources::{Crowded, Sources};
 use super::stream::{Next, Socket, Stream};
-use super::{ACCEPT_AGAIN, Caller, EventLoop, Peer, SWEEP, Source, origin};
+use super::{ACCEPT_AGAIN, Bell, Caller, EventLoop, PeerAddr, SWEEP, Source, generation, origin};
 
 /// Connections accepted from one listener before the others get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
+
+/// A connection that was accepted, and its address if it has one.
+type Accepted = (Socket, Option<SocketAddr>);
+
+/// Connections for a loop, from the one that accepts.
+pub(super) type Arrivals = Receiver<Accepted>;
+
+/// The loops that connections are spread over besides the one that accepts.
+#[derive(Debug)]
+pub(super) struct Spread {
+    others: Vec<(Sender<Accepted>, Arc<Bell>)>,
+    hasher: RandomState,
+    next: usize,
+}
+
+impl Spread {
+    /// Which of them a connection is for; `None` for the one that accepts.
+    fn choose(&mut self, addr: Option<SocketAddr>) -> Option<&(Sender<Accepted>, Arc<Bell>)> {
+        let loops = self.others.len() as u64 + 1;
+        let hash = match addr {
+            Some(addr) => self.hasher.hash_one(addr),
+            None => {
+                self.next = self.next.wrapping_add(1);
+                self.next as u64
+            }
+        };
+        let at = usize::try_from(hash % loops).unwrap_or(0);
+        self.others.get(at.wrapping_sub(1))
+    }
+}
+
+/// Has the first of the loops give connections to the others.
+pub(crate) fn share_out(first: &mut EventLoop, others: &mut [EventLoop]) {
+    let others = others.iter_mut().map(|other| {
+        let (sender, arrivals) = channel();
+        other.arrivals = Some(arrivals);
+        (sender, other.bell())
+    });
+    first.spread = Some(Spread { others: others.collect(), hasher: RandomState::new(), next: 0 });
+}
 
 #[derive(Debug)]
 pub(crate) enum Listener {
@@ -22,7 +67,7 @@ pub(crate) enum Listener {
 
 impl Listener {
     /// The next connection, and its address if it has one.
-    fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+    fn accept(&self) -> io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => listener.accept().map(|(stream, addr)| {
                 // Without it every answer waits for the acknowledgement of the one before.
@@ -69,11 +114,12 @@ impl EventLoop {
                 return Next::Wait;
             };
             match listener.accept() {
-                Ok((socket, addr)) => self.welcome(now, socket, addr),
+                Ok(accepted) => self.pass_on(now, accepted),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
                 // A connection that is closed makes room for the one that waits.
-                Err(e) if is_exhausted(&e) && self.evict() => {}
+                Err(e) if is_exhausted(&e) && self.evict(|_| true) => self.note_exhausted(),
                 Err(e) if is_exhausted(&e) => {
+                    self.note_exhausted();
                     // No event tells when descriptors are free again.
                     self.accept_again = Some(now + ACCEPT_AGAIN);
                     return Next::Wait;
@@ -85,23 +131,36 @@ impl EventLoop {
         Next::Again
     }
 
+    fn note_exhausted(&self) {
+        self.core.counters().exhausted.add(1);
+    }
+
     /// Every listener gets a turn.
     pub(super) fn accept_all(&mut self) {
-        let listeners: Vec<Token> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| matches!(entry.source, Source::Listener(_)))
-            .map(|(key, entry)| super::token(key, entry.generation))
-            .collect();
-        for token in listeners {
+        for token in self.tokens(|source| matches!(source, Source::Listener(_))) {
             self.look_again(token);
         }
     }
 
-    fn welcome(&mut self, now: Instant, socket: Socket, addr: Option<SocketAddr>) {
-        if self.connections >= self.limits.connections {
-            self.evict();
+    /// Takes in connections that another loop has accepted.
+    pub(super) fn take_arrivals(&mut self, now: Instant) {
+        while let Some(accepted) = self.arrivals.as_ref().and_then(|some| some.try_recv().ok()) {
+            self.welcome(now, accepted);
         }
+    }
+
+    fn pass_on(&mut self, now: Instant, accepted: Accepted) {
+        match self.spread.as_mut().and_then(|spread| spread.choose(accepted.1)) {
+            Some((other, bell)) => {
+                // A loop that has ended takes no more, and neither will this one.
+                let _ = other.send(accepted);
+                bell.ring();
+            }
+            None => self.welcome(now, accepted),
+        }
+    }
+
+    fn welcome(&mut self, now: Instant, (socket, addr): Accepted) {
         let peer = match self.peer(&socket, addr) {
             Ok(peer) => peer,
             Err(error) => {
@@ -109,14 +168,15 @@ impl EventLoop {
                 return;
             }
         };
-        let limits = self.limits.records;
+        self.make_room(&peer);
+        let limits = self.limits;
         let inserted = self.insert(|token| {
-            let caller = Caller { peer, origin: origin(token) };
-            Ok(Source::Stream(Box::new(Stream::new(now, socket, caller, limits))))
+            let caller = Caller::new(peer, origin(token));
+            Ok(Source::Stream(Box::new(Stream::new(now, socket, caller, &limits))))
         });
         match inserted {
             Ok(token) => {
-                self.connections += 1;
+                self.sources.add(&peer);
                 self.again.push(token);
                 self.next_sweep.get_or_insert(now + SWEEP);
             }
@@ -124,29 +184,47 @@ impl EventLoop {
         }
     }
 
-    fn peer(&mut self, socket: &Socket, addr: Option<SocketAddr>) -> io::Result<Peer> {
+    fn make_room(&mut self, peer: &PeerAddr) {
+        match self.sources.crowded(peer) {
+            None => {}
+            Some(Crowded::All) => {
+                self.evict(|_| true);
+            }
+            Some(Crowded::Source) => {
+                self.core.counters().too_many_of_one.add(1);
+                self.evict(|other| Sources::are_same(other, peer));
+            }
+        }
+    }
+
+    fn peer(&mut self, socket: &Socket, addr: Option<SocketAddr>) -> io::Result<PeerAddr> {
         match (socket, addr) {
             (Socket::Unix(stream), _) => {
                 let who = getsockopt(stream, PeerCredentials)?;
                 self.unix_connections += 1;
-                Ok(Peer::Unix { uid: who.uid(), gid: who.gid(), connection: self.unix_connections })
+                let (uid, gid, pid) = (who.uid(), who.gid(), who.pid());
+                Ok(PeerAddr::Unix { uid, gid, pid, connection: self.unix_connections })
             }
             (Socket::Tcp(_), Some(addr)) => {
                 let ip = addr.ip().to_canonical();
                 let same = ip == addr.ip();
-                Ok(Peer::Tcp(if same { addr } else { SocketAddr::new(ip, addr.port()) }))
+                Ok(PeerAddr::Tcp(if same { addr } else { SocketAddr::new(ip, addr.port()) }))
             }
-            (Socket::Tcp(stream), None) => Ok(Peer::Tcp(stream.peer_addr()?)),
+            (Socket::Tcp(stream), None) => Ok(PeerAddr::Tcp(stream.peer_addr()?)),
         }
     }
 
-    /// Closes the connection that has been silent longest. `false` if there is none.
-    fn evict(&mut self) -> bool {
-        let oldest = self.streams().min_by_key(|(_, stream)| stream.last_input());
-        let Some((token, _)) = oldest else {
+    /// Closes the connection that has been silent longest, of those of some peers. `false` if there
+    /// is none.
+    fn evict(&mut self, of: impl Fn(&PeerAddr) -> bool) -> bool {
+        // Of those accepted in one turn, which are of the same time, the first one was there first.
+        let those = self.streams().filter(|(_, stream)| of(stream.peer()));
+        let Some((token, _)) =
+            those.min_by_key(|(token, stream)| (stream.last_input(), generation(*token)))
+        else {
             return false;
         };
-        self.core.stats_mut().too_many_connections += 1;
+        self.core.counters().too_many_connections.add(1);
         self.close(token);
         true
     }

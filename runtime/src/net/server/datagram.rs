@@ -1,16 +1,16 @@
 //! A UDP socket that calls come in on.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use mio::net::UdpSocket;
 
-use super::Scratch;
 use super::stream::Next;
+use super::{Scratch, pktinfo};
 use crate::proto::record::Message;
 use crate::proto::server::{Caller, ServerCore, Verdict};
-use crate::service::Peer;
+use crate::service::PeerAddr;
 use crate::xdr::Encoder;
 
 /// Datagrams of one socket before the others get their turn.
@@ -22,13 +22,20 @@ pub(super) struct Datagrams {
     origin: u64,
     /// IPv4 peers have addresses of their own form on such a socket.
     ipv6: bool,
+    /// Room for what the system tells of a datagram, on a socket on all addresses of the host:
+    /// elsewhere an answer leaves from the right one anyway.
+    told: Option<Vec<u8>>,
     readable: bool,
 }
 
 impl Datagrams {
     pub(super) fn new(socket: UdpSocket, origin: u64) -> io::Result<Self> {
-        let ipv6 = socket.local_addr()?.is_ipv6();
-        Ok(Self { socket, origin, ipv6, readable: true })
+        let addr = socket.local_addr()?;
+        let told = addr.ip().is_unspecified().then(pktinfo::room);
+        if told.is_some() {
+            pktinfo::enable(&socket, addr.is_ipv6())?;
+        }
+        Ok(Self { socket, origin, ipv6: addr.is_ipv6(), told, readable: true })
     }
 
     pub(super) fn socket(&mut self) -> &mut UdpSocket {
@@ -48,8 +55,11 @@ impl Datagrams {
         out: &mut Encoder,
     ) -> Next {
         for _ in 0..DATAGRAMS_PER_TURN {
-            match self.socket.recv_from(scratch.room()) {
-                Ok((n, from)) => self.answer(now, core, scratch, out, (n, from)),
+            match self.receive(scratch.room()) {
+                Ok((n, from, local)) => {
+                    let caller = self.caller(from, local);
+                    self.answer(now, core, scratch, out, (n, from, caller));
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     self.readable = false;
                     return Next::Wait;
@@ -62,15 +72,28 @@ impl Datagrams {
     }
 
     /// Sends an answer that was put off.
-    pub(super) fn send(&self, reply: &Encoder, to: &Peer) {
-        let Some(addr) = to.addr() else {
+    pub(super) fn send(&self, core: &ServerCore, reply: &Encoder, caller: &Caller) {
+        let Some(addr) = caller.peer.ip() else {
             return;
         };
         let addr = match addr.ip() {
             IpAddr::V4(ip) if self.ipv6 => (ip.to_ipv6_mapped(), addr.port()).into(),
             _ => addr,
         };
-        self.transmit(reply, addr);
+        self.transmit(core, reply, (addr, caller.local));
+    }
+
+    fn receive(&mut self, into: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<IpAddr>)> {
+        match &mut self.told {
+            Some(told) => pktinfo::receive(&self.socket, into, told),
+            None => self.socket.recv_from(into).map(|(n, from)| (n, from, None)),
+        }
+    }
+
+    fn caller(&self, from: SocketAddr, local: Option<IpAddr>) -> Caller {
+        let canonical = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let peer = if from.ip() == canonical.ip() { from } else { canonical };
+        Caller { local, ..Caller::new(PeerAddr::Udp(peer), self.origin) }
     }
 
     fn answer(
@@ -79,30 +102,42 @@ impl Datagrams {
         core: &mut ServerCore,
         scratch: &mut Scratch,
         out: &mut Encoder,
-        (n, from): (usize, SocketAddr),
+        (n, from, caller): (usize, SocketAddr, Caller),
     ) {
-        let canonical = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let peer = if from.ip() == canonical.ip() { from } else { canonical };
-        let caller = Caller { peer: Peer::Udp(peer), origin: self.origin };
         out.clear();
         let verdict = scratch
             .with(n, |chunk| core.handle_message(now, caller, &Message::within(chunk, chunk), out));
         if verdict == Verdict::Reply {
-            self.transmit(out, from);
+            self.transmit(core, out, (from, caller.local));
         }
     }
 
     /// A datagram that cannot be sent is lost, as any may be: the caller asks again.
-    fn transmit(&self, reply: &Encoder, to: SocketAddr) {
+    fn transmit(
+        &self,
+        core: &ServerCore,
+        reply: &Encoder,
+        (to, from): (SocketAddr, Option<IpAddr>),
+    ) {
         let mut chunks = reply.chunks();
-        let sent = match (chunks.next(), chunks.next()) {
-            (Some(one), None) => self.socket.send_to(one, to),
+        let sent = match (from, chunks.next(), chunks.next()) {
+            (Some(from), _, _) => {
+                let chunks: Vec<_> = reply.chunks().map(IoSlice::new).collect();
+                let sent = pktinfo::send(&self.socket, &chunks, to, from);
+                if sent.is_err() {
+                    // Such as a broadcast address: the system has to choose then.
+                    return self.transmit(core, reply, (to, None));
+                }
+                sent
+            }
+            (None, Some(one), None) => self.socket.send_to(one, to),
             _ => {
                 let whole: Vec<u8> = reply.chunks().flatten().copied().collect();
                 self.socket.send_to(&whole, to)
             }
         };
         if let Err(error) = sent {
+            core.counters().unsent.add(1);
             log::debug!("cannot answer {to}: {error}");
         }
     }

@@ -4,10 +4,18 @@
 //! used up its turn goes on the list of those to be looked at again. A listener that could not
 //! accept for want of descriptors is tried again by the clock. Tokens carry a generation, so that
 //! an event that is left of a closed connection never reaches the next one in its place.
+//!
+//! Of several loops the first one accepts, and gives a connection to the loop that its peer's
+//! address and port stand for: so a peer that comes back from the same port finds the duplicate
+//! request cache that knows it.
 
 mod accept;
 mod datagram;
+mod ending;
+mod pktinfo;
+mod sources;
 mod stream;
+mod workers;
 
 use std::io;
 use std::os::unix::net::UnixStream as SignalPipe;
@@ -19,17 +27,22 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use mio::event::Source as _;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
-pub(crate) use self::accept::Listener;
+use self::accept::{Arrivals, Spread};
+pub(crate) use self::accept::{Listener, share_out};
 use self::datagram::Datagrams;
-use self::stream::{Next, Stream};
+use self::ending::Ending;
+use self::sources::Sources;
+pub(crate) use self::sources::connections_allowed;
+use self::stream::{Mode, Next, Stream};
+pub(crate) use self::workers::Pool;
 use crate::error::{Doing, Error, Result};
 use crate::proto::connection::Overdue;
-use crate::proto::record::RecordLimits;
+use crate::proto::limits::Limits;
 use crate::proto::server::{Caller, DeferredReply, ServerCore};
-use crate::service::Peer;
+use crate::service::PeerAddr;
 use crate::xdr::{Bytes, Encoder};
 
 const WAKER: Token = Token(usize::MAX);
@@ -41,11 +54,13 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// When a listener is tried again after the system had no descriptor left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long answers may take to get out after the server was told to stop.
-const DRAIN: Duration = Duration::from_secs(5);
-
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
+
+/// The time, for a core that has no clock.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
 
 /// Wakes a server's loop from any thread.
 #[derive(Debug)]
@@ -61,7 +76,7 @@ impl Bell {
         self.ring();
     }
 
-    fn ring(&self) {
+    pub(crate) fn ring(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("cannot wake the event loop: {error}");
         }
@@ -117,39 +132,40 @@ struct Entry {
     source: Source,
 }
 
-/// What limits a server's connections.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StreamLimits {
-    pub(crate) records: RecordLimits,
-    /// Connections at once. Above, the one that was silent longest goes.
-    pub(crate) connections: usize,
-}
-
 /// The sockets of a server and what waits for them.
 #[derive(Debug)]
 pub(crate) struct EventLoop {
     poll: Poll,
+    events: Events,
     bell: Arc<Bell>,
     signals: Option<SignalPipe>,
     core: ServerCore,
     entries: Slab<Entry>,
     generation: u32,
-    limits: StreamLimits,
-    connections: usize,
+    limits: Limits,
+    sources: Sources,
+    /// Where connections go that another loop serves, and where those come from that this one does.
+    spread: Option<Spread>,
+    arrivals: Option<Arrivals>,
     /// Numbers Unix connections, which have no address to tell them apart by.
     unix_connections: u64,
     again: Vec<Token>,
     scratch: Scratch,
     datagram: Encoder,
+    /// Unsent output of all connections, in bytes, and whether it is too much.
+    output: usize,
+    squeezed: bool,
     next_sweep: Option<Instant>,
     accept_again: Option<Instant>,
-    stopping: Option<Instant>,
+    ending: Ending,
 }
 
 impl EventLoop {
-    /// A loop without sockets. `core` makes the protocol's part, given what wakes the loop.
+    /// A loop without sockets, the first one or another. `core` makes the protocol's part, given
+    /// what wakes the loop.
     pub(crate) fn new(
-        limits: StreamLimits,
+        limits: Limits,
+        number: usize,
         core: impl FnOnce(std::task::Waker) -> ServerCore,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
@@ -157,20 +173,25 @@ impl EventLoop {
         let bell = Arc::new(Bell { waker, stop: AtomicBool::new(false) });
         Ok(Self {
             poll,
+            events: Events::with_capacity(1024),
             core: core(Arc::clone(&bell).into()),
             bell,
             signals: None,
             entries: Slab::new(),
             generation: 0,
+            sources: Sources::new(&limits),
             limits,
-            connections: 0,
-            unix_connections: 0,
+            spread: None,
+            arrivals: None,
+            unix_connections: (number as u64) << 48,
             again: Vec::new(),
             scratch: Scratch::new(),
             datagram: Encoder::new(),
+            output: 0,
+            squeezed: false,
             next_sweep: None,
             accept_again: None,
-            stopping: None,
+            ending: Ending::default(),
         })
     }
 
@@ -180,6 +201,10 @@ impl EventLoop {
 
     pub(crate) fn core(&mut self) -> &mut ServerCore {
         &mut self.core
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        self.poll.registry()
     }
 
     pub(crate) fn add_listener(&mut self, listener: Listener) -> io::Result<()> {
@@ -204,37 +229,36 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Serves until told to stop. `stopping` is called then, before the sockets close.
-    pub(crate) fn run(mut self, stopping: impl FnOnce()) -> Result<()> {
-        let mut events = Events::with_capacity(1024);
-        let mut stopping = Some(stopping);
-        while !self.is_drained() {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Err(e) if e.kind() != io::ErrorKind::Interrupted => {
-                    return Err(Error::Io { doing: Doing::Poll, source: e });
-                }
-                _ => {}
-            }
-            let now = Instant::now();
-            for event in &events {
-                self.handle_event(event);
-            }
-            self.turns(now);
-            self.send_deferred(now);
-            self.sweep(now);
-            if self.bell.stop.load(Ordering::Acquire)
-                && let Some(stopping) = stopping.take()
-            {
-                stopping();
-                self.stop(Instant::now());
-            }
-        }
+    /// Serves until told to stop.
+    pub(crate) fn run(mut self) -> Result<()> {
+        while self.poll_once(None)? {}
         Ok(())
     }
 
-    fn handle_event(&mut self, event: &mio::event::Event) {
+    /// Waits for something to do, at most `timeout`, and does it. `false` at the end.
+    pub(crate) fn poll_once(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        let timeout = [self.timeout(), timeout].into_iter().flatten().min();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                return Err(Error::Io { doing: Doing::Poll, source: e });
+            }
+            _ => {}
+        }
+        let now = Instant::now();
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            self.handle_event(now, event);
+        }
+        self.events = events;
+        self.turns(now);
+        self.send_deferred(now);
+        self.sweep(now);
+        Ok(!self.end())
+    }
+
+    fn handle_event(&mut self, now: Instant, event: &mio::event::Event) {
         match event.token() {
-            WAKER => {}
+            WAKER => self.take_arrivals(now),
             SIGNAL => self.bell.stop.store(true, Ordering::Release),
             token => {
                 let Some(entry) = self.entry(token) else {
@@ -266,6 +290,18 @@ impl EventLoop {
             Next::Again => self.look_again(token),
             Next::Close => self.close(token),
         }
+        self.weigh_output();
+    }
+
+    /// Whether there is too much unsent output in all, and has been since there was.
+    fn weigh_output(&mut self) {
+        if self.output > self.limits.total_output {
+            if !std::mem::replace(&mut self.squeezed, true) {
+                self.core.counters().output_full.add(1);
+            }
+        } else if self.output <= self.limits.total_output / 3 * 2 {
+            self.squeezed = false;
+        }
     }
 
     fn turn(&mut self, now: Instant, token: Token) -> Next {
@@ -274,13 +310,18 @@ impl EventLoop {
         };
         match &mut entry.source {
             Source::Listener(_) => self.accept(now, token),
-            Source::Datagrams(_) if self.stopping.is_some() => Next::Wait,
+            Source::Datagrams(_) if self.ending.is_draining() => Next::Wait,
             Source::Datagrams(socket) => {
                 socket.turn(now, &mut self.core, &mut self.scratch, &mut self.datagram)
             }
             Source::Stream(stream) => {
-                let closing = self.stopping.is_some();
-                let next = stream.turn(now, &mut self.core, &mut self.scratch, closing);
+                let mode = match () {
+                    () if self.ending.is_draining() => Mode::Closing,
+                    () if self.squeezed => Mode::Squeezed,
+                    () => Mode::Open,
+                };
+                let next = stream.turn(now, &mut self.core, &mut self.scratch, mode);
+                self.output = self.output.saturating_add_signed(stream.growth());
                 match stream.register(self.poll.registry(), token) {
                     Ok(()) => next,
                     Err(_) => Next::Close,
@@ -290,16 +331,20 @@ impl EventLoop {
     }
 
     fn send_deferred(&mut self, now: Instant) {
-        while let Some(DeferredReply { caller, reply }) = self.core.poll_deferred() {
+        while let Some(DeferredReply { caller, reply }) = self.core.poll_deferred(now) {
             let token = Token(usize::try_from(caller.origin).unwrap_or(usize::MAX));
-            let Some(entry) = self.entry(token) else {
+            let Some(entry) = find(&mut self.entries, token) else {
                 continue;
             };
             match &mut entry.source {
                 Source::Listener(_) => {}
-                Source::Datagrams(socket) => socket.send(&reply, &caller.peer),
+                Source::Datagrams(socket) => {
+                    if let Some(reply) = &reply {
+                        socket.send(&self.core, reply, &caller);
+                    }
+                }
                 Source::Stream(stream) => {
-                    stream.answer(&reply);
+                    stream.answer(reply.as_ref());
                     self.give_turn(now, token);
                 }
             }
@@ -324,47 +369,21 @@ impl EventLoop {
         }
         for (token, why) in overdue {
             match why {
-                Overdue::Stalled => self.core.stats_mut().stalled += 1,
-                Overdue::Idle => self.core.stats_mut().idle += 1,
+                Overdue::Stalled => self.core.counters().stalled.add(1),
+                Overdue::Idle => self.core.counters().idle.add(1),
             }
             self.close(token);
         }
-        self.next_sweep = (self.connections > 0).then(|| now + SWEEP);
+        self.next_sweep = (self.sources.total() > 0).then(|| now + SWEEP);
     }
 
-    /// Takes in nothing more; what was read is still answered.
-    fn stop(&mut self, now: Instant) {
-        self.stopping = Some(now + DRAIN);
-        let sockets: Vec<Token> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| matches!(entry.source, Source::Listener(_)))
-            .map(|(key, entry)| token(key, entry.generation))
-            .collect();
-        for token in sockets {
-            self.close(token);
-        }
-    }
-
-    fn is_drained(&self) -> bool {
-        let Some(until) = self.stopping else {
-            return false;
-        };
-        let waits = self.core.outstanding() > 0
-            || self.entries.iter().any(|(_, entry)| match &entry.source {
-                Source::Stream(stream) => stream.has_output(),
-                _ => false,
-            });
-        !waits || Instant::now() >= until
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        if !self.again.is_empty()
-            || self.bell.stop.load(Ordering::Acquire) && self.stopping.is_none()
-        {
+    /// When there is something to do without an event.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        if !self.again.is_empty() || self.ending.is_due(&self.bell) {
             return Some(Duration::ZERO);
         }
-        let next = [self.next_sweep, self.accept_again, self.stopping].into_iter().flatten().min();
+        let next = [self.next_sweep, self.accept_again, self.ending.until(self.limits.drain)];
+        let next = next.into_iter().flatten().min();
         next.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
@@ -399,7 +418,9 @@ impl EventLoop {
             Source::Listener(listener) => listener.deregister(registry),
             Source::Datagrams(datagrams) => registry.deregister(datagrams.socket()),
             Source::Stream(stream) => {
-                self.connections -= 1;
+                self.output = self.output.saturating_sub(stream.counted());
+                self.sources.remove(stream.peer());
+                self.core.disconnected(origin(token));
                 registry.deregister(stream.socket().source())
             }
         };
@@ -414,7 +435,7 @@ impl EventLoop {
     }
 
     fn entry(&mut self, token: Token) -> Option<&mut Entry> {
-        self.entries.get_mut(key(token)).filter(|entry| entry.generation == generation(token))
+        find(&mut self.entries, token)
     }
 
     fn streams(&self) -> impl Iterator<Item = (Token, &Stream)> {
@@ -423,6 +444,10 @@ impl EventLoop {
             _ => None,
         })
     }
+}
+
+fn find(entries: &mut Slab<Entry>, token: Token) -> Option<&mut Entry> {
+    entries.get_mut(key(token)).filter(|entry| entry.generation == generation(token))
 }
 
 /// A token is a place in the slab and, above it, the generation of what is there.

@@ -1,6 +1,7 @@
 //! A connection over TCP or a Unix socket.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpStream, UnixStream};
@@ -8,8 +9,9 @@ use mio::{Interest, Registry, Token, event};
 
 use super::Scratch;
 use crate::proto::connection::{Connection, Cores, Overdue};
-use crate::proto::record::RecordLimits;
+use crate::proto::limits::Limits;
 use crate::proto::server::{Caller, ServerCore};
+use crate::service::PeerAddr;
 use crate::xdr::Encoder;
 
 /// Reads of one connection before the others get their turn.
@@ -70,6 +72,17 @@ pub(super) enum Next {
     Close,
 }
 
+/// How a connection is to treat its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It is taken in.
+    Open,
+    /// It is taken in while there is no output.
+    Squeezed,
+    /// No more of it is read.
+    Closing,
+}
+
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: Socket,
@@ -83,10 +96,12 @@ pub(super) struct Stream {
     ended: bool,
     /// WRITABLE is registered, because a write would have blocked.
     blocked: bool,
+    /// Its output when it was last counted, in bytes.
+    counted: usize,
 }
 
 impl Stream {
-    pub(super) fn new(now: Instant, socket: Socket, caller: Caller, limits: RecordLimits) -> Self {
+    pub(super) fn new(now: Instant, socket: Socket, caller: Caller, limits: &Limits) -> Self {
         Self {
             socket,
             connection: Connection::new(now, limits),
@@ -95,6 +110,7 @@ impl Stream {
             read_closed: false,
             ended: false,
             blocked: false,
+            counted: 0,
         }
     }
 
@@ -107,12 +123,32 @@ impl Stream {
     }
 
     /// Queues the answer to a call that was put off.
-    pub(super) fn answer(&mut self, reply: &Encoder) {
+    pub(super) fn answer(&mut self, reply: Option<&Encoder>) {
         self.connection.answer(reply);
     }
 
-    /// Whether something is left to be written.
-    pub(super) fn has_output(&self) -> bool {
+    pub(super) fn peer(&self) -> &PeerAddr {
+        &self.caller.peer
+    }
+
+    /// Whether something that was read is not answered yet, or the answer not written.
+    pub(super) fn is_busy(&self) -> bool {
+        self.has_output() || self.connection.is_held()
+    }
+
+    /// How much its unwritten output has grown since this was last asked, in bytes.
+    pub(super) fn growth(&mut self) -> isize {
+        let len = self.connection.output().len();
+        let before = std::mem::replace(&mut self.counted, len);
+        len.cast_signed() - before.cast_signed()
+    }
+
+    /// Its output when [`growth`](Self::growth) was last asked, in bytes.
+    pub(super) fn counted(&self) -> usize {
+        self.counted
+    }
+
+    fn has_output(&self) -> bool {
         !self.connection.output().is_empty()
     }
 
@@ -128,8 +164,10 @@ impl Stream {
         now: Instant,
         core: &mut ServerCore,
         scratch: &mut Scratch,
-        closing: bool,
+        mode: Mode,
     ) -> Next {
+        let closing = mode == Mode::Closing;
+        self.connection.squeeze(mode == Mode::Squeezed);
         for _ in 0..READS_PER_TURN {
             if closing || !self.wants_input() {
                 break;
@@ -142,12 +180,12 @@ impl Stream {
             if self.flush(now).is_err() {
                 return Next::Close;
             }
-            if !self.connection.is_held() || self.has_output() {
+            if !self.connection.can_resume() || self.has_output() {
                 break;
             }
             let mut cores = Cores { server: Some((core, self.caller)), client: None };
             if self.connection.resume(now, &mut cores).is_err() {
-                core.stats_mut().bad_records += 1;
+                core.counters().bad_records.add(1);
                 return Next::Close;
             }
         }
@@ -168,6 +206,20 @@ impl Stream {
         let interest =
             if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
         registry.reregister(self.socket.source(), token, interest)
+    }
+
+    /// Ends it in a way that does not take back what is on its way to the peer, which a close with
+    /// input unread would.
+    pub(super) fn part(&mut self, scratch: &mut Scratch) {
+        let _ = match &self.socket {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+        };
+        for _ in 0..READS_PER_TURN {
+            if !matches!(self.socket.read(scratch.room()), Ok(1..)) {
+                return;
+            }
+        }
     }
 
     /// Gives back the memory of an output queue that has been empty for a while.
@@ -219,7 +271,7 @@ impl Stream {
         };
         handled.map_err(|error| {
             log::debug!("closing the connection of {}: {error}", self.caller.peer);
-            core.stats_mut().bad_records += 1;
+            core.counters().bad_records.add(1);
             // What was answered before is sent as far as the socket takes it.
             let _ = self.flush(now);
             Next::Close

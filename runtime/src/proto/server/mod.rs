@@ -4,48 +4,70 @@
 //! program, version, procedure, arguments. So a bad credential to an unknown program is an
 //! authentication error.
 
+mod execute;
+pub mod flavor;
+mod services;
+pub mod short;
+
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::auth::{AuthSys, Flavor, OpaqueAuth};
-use super::drc::{CacheLimits, CallKey, DuplicateCache, Seen};
+use self::flavor::{Admission, Authenticate, Claim, Flavors, Session};
+use self::services::{Served, Services};
+use super::auth::{Flavor, OpaqueAuth};
+use super::drc::{CallKey, DuplicateCache, Seen};
+use super::limits::Limits;
 use super::message::{
-    AcceptStatus, AuthStatus, CallError, CallHeader, RejectStatus, ReplyHeader, encode_success,
+    AcceptStatus, AuthStatus, CallError, CallHeader, RejectStatus, ReplyHeader, ReplyStatus,
+    encode_success,
 };
 use super::record::Message;
-use super::stats::ServerStats;
-use crate::service::{Answer, Context, Deferred, Dispatch, Fault, Peer, Route};
-use crate::xdr::{Bytes, Decoder, Encoder, Limits, Mark};
-use crate::{Procedure, Program, Version, Xid};
-
-/// The longest reply that a datagram can carry, in bytes: over IPv4, whose packets are the shorter.
-pub const MAX_DATAGRAM: usize = 65_507;
+use super::stats::{Counters, Ledger, Stats};
+use crate::service::{Context, Deferred, Dispatch, Interceptor, PeerAddr};
+use crate::xdr::{Decoder, Encode as _, Encoder};
+use crate::{Procedure, Xid};
 
 /// How a [`ServerCore`] treats calls.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// The bounds of the duplicate request cache.
-    pub cache: CacheLimits,
-    /// The bounds of what decoding the arguments of one call may cost.
-    pub decode: Limits,
+    /// What bounds it.
+    pub limits: Limits,
     /// Whether padding that is not zero, booleans other than 0 and 1 and bytes after the arguments
     /// are errors. Default: no, as with other servers.
     pub strict: bool,
+    /// What tells the time after a call was executed. Without it no time passes in handlers.
+    pub clock: Option<fn() -> Instant>,
+    /// Authentication flavors besides the built-in ones, or in their place.
+    pub flavors: Vec<Arc<dyn Authenticate>>,
+    /// What calls pass through, in this order.
+    pub interceptors: Vec<Arc<dyn Interceptor>>,
 }
 
 /// Where a call came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
-    /// Who it is.
-    pub peer: Peer,
+    /// From which address.
+    pub peer: PeerAddr,
+    /// To which of this host's addresses, where a socket is on all of them.
+    pub local: Option<IpAddr>,
     /// Which socket or connection to answer on: a number that means something to whoever carries
     /// the messages, and nothing to this core.
     pub origin: u64,
+}
+
+impl Caller {
+    /// A caller at one end of `origin`.
+    #[must_use]
+    pub fn new(peer: PeerAddr, origin: u64) -> Self {
+        Self { peer, local: None, origin }
+    }
 }
 
 /// What became of a message.
@@ -56,17 +78,17 @@ pub enum Verdict {
     Reply,
     /// There is no answer. Why is counted.
     None,
-    /// There may be an answer later, from [`ServerCore::poll_deferred`].
+    /// There will be an end to it later, from [`ServerCore::poll_deferred`].
     Later,
 }
 
-/// The answer to a call that was put off.
+/// The end of a call that was put off.
 #[derive(Debug)]
 pub struct DeferredReply {
     /// Where to send it.
     pub caller: Caller,
-    /// The whole reply, without a record mark.
-    pub reply: Encoder,
+    /// The whole reply, without a record mark. `None` if the call is not answered at all.
+    pub reply: Option<Encoder>,
 }
 
 /// Executes calls. It holds the services, the duplicate request cache and the counters.
@@ -76,30 +98,36 @@ pub struct DeferredReply {
 #[derive(Debug)]
 pub struct ServerCore {
     config: ServerConfig,
+    flavors: Flavors,
     services: Services,
     cache: DuplicateCache,
-    stats: ServerStats,
+    ledger: Arc<Ledger>,
     deferred: HashMap<u64, Outstanding>,
     next_call: u64,
     queue: Receiver<Deferred>,
     route: (Sender<Deferred>, Waker),
+    /// For each connection that calls were put off of, whether it is gone.
+    gone: HashMap<u64, Arc<AtomicBool>>,
 }
 
 /// A call whose answer was put off.
 #[derive(Debug)]
 struct Outstanding {
-    caller: Caller,
-    xid: Xid,
-    key: Option<CallKey>,
+    call: Accepted,
+    cx: Context,
 }
 
 /// A call that passed the checks of its header.
 struct Accepted {
-    header: CallHeader,
+    xid: Xid,
+    procedure: Procedure,
     caller: Caller,
+    flavor: Flavor,
+    session: Session,
+    served: Arc<Served>,
     /// Its place in the duplicate request cache, unless it is idempotent.
     key: Option<CallKey>,
-    /// Whether its handler may answer later.
+    /// Whether it may be answered later.
     deferred: bool,
 }
 
@@ -109,37 +137,62 @@ impl ServerCore {
     pub fn new(config: ServerConfig, waker: Waker) -> Self {
         let (sender, queue) = channel();
         Self {
-            cache: DuplicateCache::new(config.cache),
+            cache: DuplicateCache::new(config.limits.cache),
+            flavors: Flavors(config.flavors.clone()),
             config,
             services: Services::default(),
-            stats: ServerStats::default(),
+            ledger: Arc::default(),
             deferred: HashMap::new(),
             next_call: 0,
             queue,
             route: (sender, waker),
+            gone: HashMap::new(),
         }
     }
 
     /// Serves one version of a program from now on, in place of an earlier one of the same numbers.
     pub fn add(&mut self, service: Arc<dyn Dispatch>) {
-        self.services.add(service);
+        self.serve(service, false);
     }
 
-    /// The counters.
+    /// As [`add`](Self::add), of a service all of whose procedures may be answered later.
+    pub(crate) fn add_pooled(&mut self, service: Arc<dyn Dispatch>) {
+        self.serve(service, true);
+    }
+
+    fn serve(&mut self, service: Arc<dyn Dispatch>, pooled: bool) {
+        let ledger = self.ledger.open(service.interface());
+        self.services.add(Served { service, ledger, pooled });
+    }
+
+    /// A snapshot of the counters.
     #[must_use]
-    pub fn stats(&self) -> ServerStats {
-        self.stats
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        self.ledger.add_to(&mut stats);
+        stats
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
     }
 
     /// The counters, for what carries the messages to add to.
-    pub fn stats_mut(&mut self) -> &mut ServerStats {
-        &mut self.stats
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.ledger.counters
     }
 
     /// Calls whose answer was put off and is not there yet.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.deferred.len()
+    }
+
+    /// The connection is gone: handlers of its calls that go on are told.
+    pub fn disconnected(&mut self, origin: u64) {
+        if let Some(gone) = self.gone.remove(&origin) {
+            gone.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Handles one message and appends the answer to `out`, without a record mark.
@@ -150,271 +203,206 @@ impl ServerCore {
         message: &Message<'_>,
         out: &mut Encoder,
     ) -> Verdict {
-        let mut d = message.decoder().with_limits(self.config.decode);
+        let mut d = message.decoder().with_limits(self.config.limits.decode);
         let header = match CallHeader::decode(&mut d) {
             Ok(header) => header,
             Err(error) => return self.refuse_header(&error, out),
         };
-        if let Err(status) = check_credential(&header.credential) {
-            return self.deny(header.xid, status, out);
-        }
-        let service = match self.services.find(header.program, header.version) {
-            Ok(service) => Arc::clone(service),
-            Err(status) => return self.reject(header.xid, status, out),
-        };
-        let info = match service.interface().procedure(header.procedure) {
-            Some(info) => info,
-            None if header.procedure == Procedure::NULL => {
-                self.stats.executed += 1;
-                encode_success(header.xid, out);
+        let xid = header.xid;
+        let session = match self.authenticate(now, &caller, message, (&header, d.offset())) {
+            Ok(Admission::Execute(session)) => session,
+            Ok(Admission::Answer { verifier, results }) => {
+                write_success(xid, &verifier, out);
+                out.append_bytes(&results);
                 return Verdict::Reply;
             }
-            None => return self.reject(header.xid, AcceptStatus::ProcUnavail, out),
+            Ok(Admission::Drop) => return self.stay_silent(),
+            Err(status) => return self.deny(xid, status, out),
         };
-        let key = (!info.idempotent).then(|| {
-            let numbers = (header.program, header.version, header.procedure);
-            CallKey::new(caller.peer, header.xid, numbers, message.bytes())
-        });
-        if let Some(key) = key
-            && let Some(verdict) = self.answer_repeat(now, key, out)
-        {
-            return verdict;
-        }
-        let d = d.strict(self.config.strict);
-        let call = Accepted { header, caller, key, deferred: info.deferred };
-        self.execute(&*service, call, d, out)
-    }
-
-    /// The next answer that was put off and is there now.
-    pub fn poll_deferred(&mut self) -> Option<DeferredReply> {
-        loop {
-            let Deferred { call, results } = self.queue.try_recv().ok()?;
-            let Some(Outstanding { caller, xid, key }) = self.deferred.remove(&call) else {
-                continue;
-            };
-            let mut reply = Encoder::new();
-            let mark = reply.mark();
-            let verdict = match results {
-                Ok(results) => {
-                    encode_success(xid, &mut reply);
-                    reply.append_bytes(&results);
-                    self.succeed(caller, xid, mark, &mut reply)
-                }
-                Err(fault) => self.fail(xid, fault, &mut reply),
-            };
-            self.remember(key, verdict, &reply, mark);
-            if verdict == Verdict::Reply {
-                return Some(DeferredReply { caller, reply });
+        let served = match self.services.find(header.program, header.version) {
+            Ok(served) => Arc::clone(served),
+            Err(status) => return self.reject(xid, status, &session, out),
+        };
+        let info = match served.service.interface().procedure(header.procedure) {
+            Some(info) => info,
+            None if header.procedure == Procedure::NULL => {
+                self.counters().executed.add(1);
+                served.ledger.count(Procedure::NULL, true, Duration::ZERO);
+                write_success(xid, &session.verifier, out);
+                return Verdict::Reply;
             }
+            None => return self.reject(xid, AcceptStatus::ProcUnavail, &session, out),
+        };
+        let (procedure, deferred) = (header.procedure, info.deferred || served.pooled);
+        let flavor = header.credential.flavor;
+        let call =
+            Accepted { xid, procedure, caller, flavor, session, served, key: None, deferred };
+        let keyed = (!info.idempotent).then_some(&header);
+        let Some(protection) = call.session.protection.clone() else {
+            let d = d.strict(self.config.strict);
+            return self.execute_once(now, call, keyed, (message.bytes(), d), out);
+        };
+        match protection.unwrap(&message.bytes()[d.offset()..]) {
+            Ok(args) => {
+                let limits = self.config.limits.decode;
+                let d = Decoder::new(&args).with_limits(limits).strict(self.config.strict);
+                self.execute_once(now, call, keyed, (&args, d), out)
+            }
+            Err(fault) => self.fail(xid, fault, &call.session, out),
         }
     }
 
-    fn execute(
+    fn authenticate(
+        &self,
+        now: Instant,
+        caller: &Caller,
+        message: &Message<'_>,
+        (header, len): (&CallHeader, usize),
+    ) -> Result<Admission, AuthStatus> {
+        let most = self.config.limits.credential;
+        if header.credential.body.len() > most || header.verifier.body.len() > most {
+            return Err(AuthStatus::BadCred);
+        }
+        let covered = len - header.verifier.encoded_len();
+        let (covered, args) = (&message.bytes()[..covered], &message.bytes()[len..]);
+        self.flavors.authenticate(&Claim { now, peer: &caller.peer, header, covered, args })
+    }
+
+    /// Executes a call, unless it is a repeat. `bytes` are what tells it from another one.
+    fn execute_once(
         &mut self,
-        service: &dyn Dispatch,
-        call: Accepted,
-        mut args: Decoder<'_>,
+        now: Instant,
+        mut call: Accepted,
+        keyed: Option<&CallHeader>,
+        (bytes, args): (&[u8], Decoder<'_>),
         out: &mut Encoder,
     ) -> Verdict {
-        let Accepted { header, caller, key, deferred } = call;
-        let CallHeader { xid, procedure, credential, .. } = header;
-        let route = deferred.then(|| self.next_route());
-        let number = route.as_ref().map(|route| route.call);
-        let cx = Context { peer: caller.peer, xid, procedure, credential, route };
-        let mark = out.mark();
-        encode_success(xid, out);
-        let run = || service.dispatch(&cx, procedure, &mut args, out);
-        let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-            self.stats.panics += 1;
-            Err(Fault::SystemErr)
-        });
-        self.stats.trailing_bytes += u64::from(args.trailing() > 0);
-        let verdict = match outcome {
-            Ok(Answer::Now) => self.succeed(caller, xid, mark, out),
-            Ok(Answer::Later) => {
-                out.truncate(mark);
-                if let Some(number) = number {
-                    self.deferred.insert(number, Outstanding { caller, xid, key });
-                    return Verdict::Later;
-                }
-                // The interface did not say that the handler may, so there is no way back.
-                self.fail(xid, Fault::SystemErr, out)
+        if let Some(header) = keyed {
+            let numbers = (header.program, header.version, header.procedure);
+            let principal = call.session.principal();
+            // Where repeats have another header, it is no part of what is compared.
+            let from = if call.session.is_fresh() { args.offset() } else { 0 };
+            let key = CallKey::new(call.caller.peer, call.xid, numbers, principal, &bytes[from..]);
+            if let Some(verdict) = self.answer_repeat(now, &call, key, out) {
+                return verdict;
             }
-            Err(fault) => {
-                out.truncate(mark);
-                if matches!(fault, Fault::GarbageArgs | Fault::ProcUnavail | Fault::Silent) {
-                    // Not executed, so that a repeat changes nothing either.
-                    if let Some(key) = &key {
-                        self.cache.forget(key);
-                    }
-                    return self.fail(xid, fault, out);
-                }
-                self.fail(xid, fault, out)
-            }
-        };
-        self.remember(key, verdict, out, mark);
-        verdict
-    }
-
-    /// The answer written since `mark` goes out, if the transport can carry it.
-    fn succeed(&mut self, caller: Caller, xid: Xid, mark: Mark, out: &mut Encoder) -> Verdict {
-        if matches!(caller.peer, Peer::Udp(_)) && out.since(mark) > MAX_DATAGRAM {
-            out.truncate(mark);
-            return self.fail(xid, Fault::SystemErr, out);
+            call.key = Some(key);
         }
-        self.stats.executed += 1;
-        Verdict::Reply
-    }
-
-    fn next_route(&mut self) -> Route {
-        self.next_call += 1;
-        let (queue, waker) = self.route.clone();
-        Route { call: self.next_call, queue, waker }
+        self.execute(now, call, args, out)
     }
 
     /// What a call gets that was seen before; `None` if it is new.
-    fn answer_repeat(&mut self, now: Instant, key: CallKey, out: &mut Encoder) -> Option<Verdict> {
+    fn answer_repeat(
+        &mut self,
+        now: Instant,
+        call: &Accepted,
+        key: CallKey,
+        out: &mut Encoder,
+    ) -> Option<Verdict> {
         match self.cache.begin(now, key) {
             Seen::New => None,
             Seen::Drop => {
-                self.stats.repeats_dropped += 1;
-                Some(Verdict::None)
+                self.counters().repeats_dropped.add(1);
+                Some(self.redirect(call.caller, key))
             }
             Seen::Replay(reply) => {
-                self.stats.replayed += 1;
-                out.append_bytes(&reply);
-                Some(Verdict::Reply)
+                self.counters().replayed.add(1);
+                Some(call.replay(&reply, out))
             }
         }
     }
 
-    /// Keeps the answer written since `mark` for repeats of the call.
-    fn remember(&mut self, key: Option<CallKey>, verdict: Verdict, out: &Encoder, mark: Mark) {
-        let Some(key) = key else {
-            return;
-        };
-        if verdict == Verdict::Reply {
-            let len = out.since(mark);
-            self.cache.finish(&key, || joined(out, mark, len), len);
-        } else {
-            self.cache.forget(&key);
+    /// A caller that came back on another connection gets the answer there.
+    fn redirect(&mut self, caller: Caller, key: CallKey) -> Verdict {
+        let of_key = |one: &&mut Outstanding| one.call.key == Some(key);
+        match self.deferred.values_mut().find(of_key) {
+            Some(one) if one.call.caller.origin != caller.origin => {
+                one.call.caller = caller;
+                Verdict::Later
+            }
+            _ => Verdict::None,
         }
     }
 
     fn refuse_header(&mut self, error: &CallError, out: &mut Encoder) -> Verdict {
+        let counters = self.counters();
         match *error {
             CallError::RpcVersion { xid, .. } => {
-                self.stats.rpc_mismatch += 1;
+                counters.rpc_mismatch.add(1);
                 write(ReplyHeader::denied(xid, RejectStatus::RPC_MISMATCH), out)
             }
             CallError::NotACall => {
-                self.stats.not_a_call += 1;
+                counters.not_a_call.add(1);
                 Verdict::None
             }
             CallError::Malformed(_) => {
-                self.stats.malformed += 1;
+                counters.malformed.add(1);
                 Verdict::None
             }
         }
     }
 
-    fn deny(&mut self, xid: Xid, status: AuthStatus, out: &mut Encoder) -> Verdict {
-        self.stats.auth_errors += 1;
+    fn stay_silent(&self) -> Verdict {
+        self.counters().silent.add(1);
+        Verdict::None
+    }
+
+    fn deny(&self, xid: Xid, status: AuthStatus, out: &mut Encoder) -> Verdict {
+        self.counters().auth_errors.add(1);
         write(ReplyHeader::denied(xid, RejectStatus::AuthError(status)), out)
     }
 
-    fn reject(&mut self, xid: Xid, status: AcceptStatus, out: &mut Encoder) -> Verdict {
-        let stats = &mut self.stats;
-        match status {
-            AcceptStatus::Success => stats.executed += 1,
-            AcceptStatus::ProgUnavail => stats.prog_unavail += 1,
-            AcceptStatus::ProgMismatch { .. } => stats.prog_mismatch += 1,
-            AcceptStatus::ProcUnavail => stats.proc_unavail += 1,
-            AcceptStatus::GarbageArgs => stats.garbage_args += 1,
-            AcceptStatus::SystemErr => stats.system_errors += 1,
-        }
-        write(ReplyHeader::accepted(xid, status), out)
-    }
-
-    fn fail(&mut self, xid: Xid, fault: Fault, out: &mut Encoder) -> Verdict {
-        match fault {
-            Fault::ProgUnavail => self.reject(xid, AcceptStatus::ProgUnavail, out),
-            Fault::ProcUnavail => self.reject(xid, AcceptStatus::ProcUnavail, out),
-            Fault::GarbageArgs => self.reject(xid, AcceptStatus::GarbageArgs, out),
-            Fault::SystemErr => self.reject(xid, AcceptStatus::SystemErr, out),
-            Fault::Auth(status) => self.deny(xid, status, out),
-            Fault::Silent => {
-                self.stats.silent += 1;
-                Verdict::None
-            }
-        }
-    }
-}
-
-/// Services by program and version.
-#[derive(Default)]
-struct Services(Vec<Arc<dyn Dispatch>>);
-
-impl Services {
-    fn add(&mut self, service: Arc<dyn Dispatch>) {
-        let numbers = numbers(&*service);
-        match self.0.binary_search_by_key(&numbers, |other| self::numbers(&**other)) {
-            Ok(at) => self.0[at] = service,
-            Err(at) => self.0.insert(at, service),
-        }
-    }
-
-    fn find(&self, program: Program, version: Version) -> Result<&Arc<dyn Dispatch>, AcceptStatus> {
-        let start = self.0.partition_point(|service| numbers(&**service).0 < program);
-        let len = self.0[start..].partition_point(|service| numbers(&**service).0 == program);
-        let versions = &self.0[start..start + len];
-        let (Some(low), Some(high)) = (versions.first(), versions.last()) else {
-            return Err(AcceptStatus::ProgUnavail);
+    fn reject(
+        &self,
+        xid: Xid,
+        status: AcceptStatus,
+        session: &Session,
+        out: &mut Encoder,
+    ) -> Verdict {
+        let counters = self.counters();
+        let counter = match status {
+            AcceptStatus::Success => &counters.executed,
+            AcceptStatus::ProgUnavail => &counters.prog_unavail,
+            AcceptStatus::ProgMismatch { .. } => &counters.prog_mismatch,
+            AcceptStatus::ProcUnavail => &counters.proc_unavail,
+            AcceptStatus::GarbageArgs => &counters.garbage_args,
+            AcceptStatus::SystemErr => &counters.system_errors,
         };
-        versions.iter().find(|service| numbers(&***service).1 == version).ok_or_else(|| {
-            AcceptStatus::ProgMismatch { low: numbers(&**low).1, high: numbers(&**high).1 }
-        })
+        counter.add(1);
+        let verifier = session.verifier.clone();
+        write(ReplyHeader { xid, status: ReplyStatus::Accepted { verifier, status } }, out)
     }
 }
 
-impl std::fmt::Debug for Services {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|service| numbers(&**service))).finish()
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("limits", &self.limits)
+            .field("strict", &self.strict)
+            .finish_non_exhaustive()
     }
 }
 
-fn numbers(service: &dyn Dispatch) -> (Program, Version) {
-    let interface = service.interface();
-    (interface.program, interface.version)
-}
-
-/// Whether the credential is of a flavor that is served, and well-formed. The statuses are those
-/// that libtirpc answers with, because clients know them.
-fn check_credential(credential: &OpaqueAuth) -> Result<(), AuthStatus> {
-    match credential.flavor {
-        Flavor::NONE => Ok(()),
-        Flavor::SYS => match AuthSys::from_credential(credential) {
-            Some(Ok(_)) => Ok(()),
-            _ => Err(AuthStatus::BadCred),
-        },
-        Flavor::DH => Err(AuthStatus::Failed),
-        Flavor::RPCSEC_GSS => Err(AuthStatus::BadCred),
-        _ => Err(AuthStatus::RejectedCred),
+fn write_success(xid: Xid, verifier: &OpaqueAuth, out: &mut Encoder) {
+    if *verifier == OpaqueAuth::NONE {
+        return encode_success(xid, out);
     }
+    let (verifier, status) = (verifier.clone(), AcceptStatus::Success);
+    let _ = write(ReplyHeader { xid, status: ReplyStatus::Accepted { verifier, status } }, out);
 }
 
-fn write(header: ReplyHeader, out: &mut Encoder) -> Verdict {
-    match header.encode(out) {
-        Ok(()) => Verdict::Reply,
-        // Only a long verifier fails, and all of these have an empty one.
-        Err(_) => Verdict::None,
+fn write(mut header: ReplyHeader, out: &mut Encoder) -> Verdict {
+    let mark = out.mark();
+    if header.encode(out).is_err() {
+        // Only a verifier that is too long fails, which is a mistake of the flavor's.
+        log::error!("a verifier of more than 400 bytes was left out");
+        out.truncate(mark);
+        if let ReplyStatus::Accepted { verifier, .. } = &mut header.status {
+            *verifier = OpaqueAuth::NONE;
+        }
+        let _ = header.encode(out);
     }
-}
-
-fn joined(out: &Encoder, mark: Mark, len: usize) -> Bytes {
-    let mut bytes = Vec::with_capacity(len);
-    out.chunks_since(mark).for_each(|chunk| bytes.extend_from_slice(chunk));
-    bytes.into()
+    Verdict::Reply
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! A row for each rule of RFC 5531 §9 that a server decides by.
 
+mod flavors;
+mod outcomes;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::proto::message::{MIN_CALL_LEN, RPC_VERSION};
-use crate::service::Reply;
-use crate::{Interface, ProcedureInfo};
+use crate::service::{Answer, Fault, Reply};
+use crate::xdr::Bytes;
+use crate::{Interface, ProcedureInfo, Program, Version};
 
 const PROGRAM: u32 = 0x2000_0001;
 
@@ -84,6 +88,7 @@ impl Dispatch for Adder {
                 1 => Err(Fault::Auth(AuthStatus::TooWeak)),
                 2 => Err(Fault::ProgUnavail),
                 3 => Ok(Answer::Later),
+                5 => Err(Fault::ProgMismatch { low: Version(6), high: Version(7) }),
                 _ => Err(Fault::SystemErr),
             },
         }
@@ -110,8 +115,11 @@ impl Bench {
     }
 
     fn send_from(&mut self, port: u16, words: &[u32]) -> Option<Vec<u32>> {
+        self.send_as(Caller::new(PeerAddr::Udp(([127, 0, 0, 1], port).into()), 0), words)
+    }
+
+    fn send_as(&mut self, caller: Caller, words: &[u32]) -> Option<Vec<u32>> {
         let wire: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
-        let caller = Caller { peer: Peer::Udp(([127, 0, 0, 1], port).into()), origin: 0 };
         let mut out = Encoder::new();
         let message = Message::from(Bytes::from(wire));
         let verdict = self.core.handle_message(self.now, caller, &message, &mut out);
@@ -170,6 +178,7 @@ fn every_call_gets_the_status_of_its_first_fault() {
         ("a handler that denies", &call(7, 5, &[1]), Some(&[7, 1, 1, 1, 5])),
         ("a handler without its program", &call(7, 5, &[2]), Some(&[7, 1, 0, 0, 0, 1])),
         ("a later that was not declared", &call(7, 5, &[3]), Some(&[7, 1, 0, 0, 0, 5])),
+        ("a handler without its version", &call(7, 5, &[5]), Some(&[7, 1, 0, 0, 0, 2, 6, 7])),
         ("a handler that fails", &call(7, 5, &[4]), Some(&[7, 1, 0, 0, 0, 5])),
     ];
     for (what, words, expected) in table {
@@ -230,9 +239,9 @@ fn an_answer_that_is_put_off_comes_once_and_is_remembered() {
     assert_eq!((bench.core.outstanding(), bench.core.stats().repeats_dropped), (1, 1));
     let reply = bench.adder.kept.lock().expect("not poisoned").take().expect("kept");
     reply.send(Ok(99));
-    let answer = bench.core.poll_deferred().expect("sent");
-    assert_eq!(to_words(&answer.reply), [7, 1, 0, 0, 0, 0, 99]);
-    assert!(bench.core.poll_deferred().is_none());
+    let answer = bench.core.poll_deferred(bench.now).expect("sent");
+    assert_eq!(to_words(answer.reply.as_ref().expect("an answer")), [7, 1, 0, 0, 0, 0, 99]);
+    assert!(bench.core.poll_deferred(bench.now).is_none());
     assert_eq!(bench.send(&later), Some(vec![7, 1, 0, 0, 0, 0, 99]), "from the cache");
 }
 
@@ -241,6 +250,6 @@ fn an_answer_that_is_dropped_is_a_system_error() {
     let mut bench = Bench::new();
     bench.send(&call(7, 3, &[5]));
     drop(bench.adder.kept.lock().expect("not poisoned").take());
-    let answer = bench.core.poll_deferred().expect("answered by dropping");
-    assert_eq!(to_words(&answer.reply), [7, 1, 0, 0, 0, 5]);
+    let answer = bench.core.poll_deferred(bench.now).expect("answered by dropping");
+    assert_eq!(to_words(answer.reply.as_ref().expect("an answer")), [7, 1, 0, 0, 0, 5]);
 }

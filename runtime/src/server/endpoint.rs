@@ -1,0 +1,167 @@
+//! The sockets of a server, and what is registered of them.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::Netid;
+use crate::bind::Uaddr;
+use crate::net::server::{EventLoop, Listener};
+
+/// What a server listens on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Udp(SocketAddr),
+    Tcp(SocketAddr),
+    Unix {
+        /// There is none of a socket without a name.
+        path: Option<PathBuf>,
+        /// It was made by the server, and is removed with it.
+        own: bool,
+    },
+}
+
+/// Connections that wait to be accepted; the system may allow fewer. One that finds no room tries
+/// again after a second, which a thousand clients that start together would all do.
+const BACKLOG: i32 = 4096;
+
+/// A socket to serve on: open already, or where to open it.
+pub(super) enum Opening {
+    UdpAddr(String),
+    TcpAddr(String),
+    UnixPath(PathBuf),
+    Udp(UdpSocket),
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Opening {
+    /// Opens it for `loops`, of which there is at least one: of UDP, each has a socket.
+    pub(super) fn open(self, loops: &mut [EventLoop]) -> io::Result<Endpoint> {
+        match self {
+            Self::UdpAddr(addr) => open_datagrams(resolve(&addr)?, loops),
+            Self::TcpAddr(addr) => {
+                let listener = TcpListener::bind(resolve(&addr)?)?;
+                SockRef::from(&listener).listen(BACKLOG)?;
+                Self::Tcp(listener).open(loops)
+            }
+            Self::UnixPath(path) => {
+                let listener = listen_at(&path)?;
+                SockRef::from(&listener).listen(BACKLOG)?;
+                listen(unix(listener)?, loops)?;
+                Ok(Endpoint::Unix { path: Some(path), own: true })
+            }
+            Self::Udp(socket) => {
+                let addr = socket.local_addr()?;
+                loops.iter_mut().take(1).try_for_each(|first| add_datagrams(first, &socket))?;
+                Ok(Endpoint::Udp(addr))
+            }
+            Self::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                let addr = listener.local_addr()?;
+                listen(Listener::Tcp(mio::net::TcpListener::from_std(listener)), loops)?;
+                Ok(Endpoint::Tcp(addr))
+            }
+            Self::Unix(listener) => {
+                let path = listener.local_addr()?.as_pathname().map(Path::to_owned);
+                listen(unix(listener)?, loops)?;
+                Ok(Endpoint::Unix { path, own: false })
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    /// What to register: an IPv6 socket on all addresses serves IPv4 as well.
+    pub(super) fn addresses(&self) -> Vec<(Netid, Uaddr)> {
+        match self {
+            Self::Udp(addr) => ip_addresses(*addr, Netid::Udp, Netid::Udp6),
+            Self::Tcp(addr) => ip_addresses(*addr, Netid::Tcp, Netid::Tcp6),
+            Self::Unix { path, .. } => {
+                path.iter().map(|path| (Netid::Local, Uaddr::Unix(path.clone()))).collect()
+            }
+        }
+    }
+}
+
+fn ip_addresses(addr: SocketAddr, v4: Netid, v6: Netid) -> Vec<(Netid, Uaddr)> {
+    let any_v4 = SocketAddr::from(([0, 0, 0, 0], addr.port()));
+    match addr {
+        SocketAddr::V4(_) => vec![(v4, Uaddr::Ip(addr))],
+        SocketAddr::V6(_) if addr.ip().is_unspecified() => {
+            vec![(v4, Uaddr::Ip(any_v4)), (v6, Uaddr::Ip(addr))]
+        }
+        SocketAddr::V6(_) => vec![(v6, Uaddr::Ip(addr))],
+    }
+}
+
+pub(super) fn udp_addrs(endpoints: &[Endpoint]) -> impl Iterator<Item = SocketAddr> {
+    endpoints.iter().filter_map(|endpoint| match endpoint {
+        Endpoint::Udp(addr) => Some(*addr),
+        _ => None,
+    })
+}
+
+pub(super) fn tcp_addrs(endpoints: &[Endpoint]) -> impl Iterator<Item = SocketAddr> {
+    endpoints.iter().filter_map(|endpoint| match endpoint {
+        Endpoint::Tcp(addr) => Some(*addr),
+        _ => None,
+    })
+}
+
+/// The kernel has each peer's datagrams go to the same of several sockets.
+fn open_datagrams(mut addr: SocketAddr, loops: &mut [EventLoop]) -> io::Result<Endpoint> {
+    let shared = loops.len() > 1;
+    for one in loops {
+        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
+        socket.set_reuse_port(shared)?;
+        socket.bind(&addr.into())?;
+        let socket = UdpSocket::from(socket);
+        addr = socket.local_addr()?;
+        add_datagrams(one, &socket)?;
+    }
+    Ok(Endpoint::Udp(addr))
+}
+
+fn add_datagrams(to: &mut EventLoop, socket: &UdpSocket) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    to.add_datagrams(mio::net::UdpSocket::from_std(socket.try_clone()?))
+}
+
+fn listen(listener: Listener, loops: &mut [EventLoop]) -> io::Result<()> {
+    loops.first_mut().map_or(Ok(()), |first| first.add_listener(listener))
+}
+
+fn unix(listener: UnixListener) -> io::Result<Listener> {
+    listener.set_nonblocking(true)?;
+    Ok(Listener::Unix(mio::net::UnixListener::from_std(listener)))
+}
+
+fn resolve(addr: &str) -> io::Result<SocketAddr> {
+    addr.to_socket_addrs()?.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+/// A socket at `path`. What a server that is gone left there is replaced; one that lives is not.
+fn listen_at(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse && UnixStream::connect(path).is_err() => {
+            fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        result => result,
+    }
+}
+
+/// Removes the Unix sockets that the server has made, and forgets all.
+pub(super) fn remove_sockets(endpoints: &mut Vec<Endpoint>) {
+    for endpoint in endpoints.drain(..) {
+        if let Endpoint::Unix { path: Some(path), own: true } = endpoint
+            && let Err(error) = fs::remove_file(&path)
+        {
+            log::warn!("cannot remove {}: {error}", path.display());
+        }
+    }
+}
