@@ -17,7 +17,7 @@ use sim::netem::Conditions;
 use sim::server::Adder;
 
 /// Runs, unless the environment says more.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 200;
 /// Calls of a run. They are made in four parts, and between those something happens.
 const CALLS: u32 = 1000;
 const PARTS: u32 = 4;
