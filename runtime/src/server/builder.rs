@@ -32,6 +32,7 @@ pub struct ServerBuilder {
     watch: Duration,
     config: ServerConfig,
     loops: usize,
+    spin: Duration,
     stop_on_signal: bool,
 }
 
@@ -52,6 +53,7 @@ impl Default for ServerBuilder {
             watch: WATCH,
             config,
             loops: 1,
+            spin: Duration::ZERO,
             stop_on_signal: false,
         }
     }
@@ -126,6 +128,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Has a loop ask for more calls, instead of sleeping, for so long after the last ones. Waking up
+    /// takes longer than most calls do; the price is a processor that is busy meanwhile. Default 0.
+    pub fn spin(mut self, spin: Duration) -> Self {
+        self.spin = spin;
+        self
+    }
+
     /// Registers every service and socket with this host's portmapper at the start, in place of
     /// what an earlier run left there, and unregisters them at the end. What a portmapper that was
     /// restarted does not know any more is registered again.
@@ -193,35 +202,21 @@ impl ServerBuilder {
     /// registered then.
     pub fn bind(mut self) -> Result<Server> {
         let mut loops = self.make_loops().map_err(poll_error)?;
-        let endpoints = std::mem::take(&mut self.sockets)
-            .into_iter()
-            .map(|socket| socket.open(&mut loops))
-            .collect::<io::Result<Vec<_>>>()
-            .map_err(|source| Error::Io { doing: Doing::Listen, source })?;
+        let endpoints = self.open_sockets(&mut loops)?;
         let ledgers = loops.iter_mut().map(|one| Arc::clone(one.core().ledger())).collect();
-        let mut loops = loops.into_iter();
         // There is at least one.
-        let Some(mut lead) = loops.next() else {
-            return Err(poll_error(io::ErrorKind::InvalidInput.into()));
-        };
+        let mut lead = loops.remove(0);
         if self.stop_on_signal {
             lead.add_signals(signals().map_err(poll_error)?).map_err(poll_error)?;
         }
-        let others = loops.map(follow).collect::<io::Result<Vec<_>>>().map_err(poll_error)?;
-        let bells: Vec<_> = others.iter().map(|other| Arc::clone(&other.bell)).collect();
+        let others = loops.into_iter().map(follow).collect::<io::Result<Vec<_>>>();
+        let others = others.map_err(poll_error)?;
         let registrar = self.portmapper.take().map(|portmapper| {
             let registrations = self.registrations(&endpoints);
             Registrar::start(portmapper, registrations, self.watch, lead.bell())
         });
         let registrar = registrar.transpose().map_err(poll_error)?;
-        let leaving = registrar.as_ref().map(Registrar::leaving);
-        lead.set_before_drain(Box::new(move || {
-            let left = leaving.as_ref().is_none_or(|leaving| leaving());
-            if left {
-                bells.iter().for_each(|bell| bell.stop());
-            }
-            left
-        }));
+        lead.set_before_drain(leave(registrar.as_ref(), &others));
         let handle = ServerHandle { bell: lead.bell(), ledgers };
         let mut server = Server { lead, others, endpoints, handle, registrar };
         server.await_registration()?;
@@ -244,12 +239,20 @@ impl ServerBuilder {
         self.stop_on_signal().bind()?.run()
     }
 
+    fn open_sockets(&mut self, loops: &mut [EventLoop]) -> Result<Vec<Endpoint>> {
+        let sockets = std::mem::take(&mut self.sockets).into_iter();
+        let endpoints = sockets.map(|socket| socket.open(loops)).collect::<io::Result<_>>();
+        endpoints.map_err(|source| Error::Io { doing: Doing::Listen, source })
+    }
+
+    /// As many as there are to be: at least one.
     fn make_loops(&self) -> io::Result<Vec<EventLoop>> {
         let config = ServerConfig { limits: self.share(), ..self.config.clone() };
         let services = self.pools(&config)?;
         let make = |number| {
             let core = |waker| ServerCore::new(config.clone(), waker);
             let mut made = EventLoop::new(config.limits, number, core)?;
+            made.set_spin(self.spin);
             for service in &services {
                 service.add_to(made.core());
             }
@@ -285,6 +288,7 @@ impl ServerBuilder {
         limits.connections_per_source = limits.connections_per_source.map(part);
         limits.total_output = part(limits.total_output);
         limits.calls = part(limits.calls);
+        limits.call_bytes = part(limits.call_bytes);
         limits.cache.entries = part(limits.cache.entries);
         limits.cache.bytes = part(limits.cache.bytes);
         limits
@@ -326,6 +330,22 @@ impl fmt::Debug for ServerBuilder {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// What the first loop does before it drains: it leaves the portmapper, and has the others drain.
+fn leave(
+    registrar: Option<&Registrar>,
+    others: &[Follower],
+) -> Box<dyn FnMut() -> bool + Send + 'static> {
+    let leaving = registrar.map(Registrar::leaving);
+    let bells: Vec<_> = others.iter().map(|other| Arc::clone(&other.bell)).collect();
+    Box::new(move || {
+        let left = leaving.as_ref().is_none_or(|leaving| leaving());
+        if left {
+            bells.iter().for_each(|bell| bell.stop());
+        }
+        left
+    })
 }
 
 fn follow(one: EventLoop) -> io::Result<Follower> {

@@ -1,6 +1,6 @@
 //! A UDP socket that calls come in on.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -16,59 +16,87 @@ use crate::xdr::Encoder;
 /// Datagrams of one socket before the others get their turn.
 const DATAGRAMS_PER_TURN: usize = 64;
 
+/// Datagrams received and answered at once, if there are many. One by one costs less if there are
+/// few.
+const BATCH: usize = 32;
+
+/// As many in one turn are many.
+const MANY: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct Datagrams {
     socket: UdpSocket,
     origin: u64,
     /// IPv4 peers have addresses of their own form on such a socket.
     ipv6: bool,
-    /// Room for what the system tells of a datagram, on a socket on all addresses of the host:
+    /// Whether the socket is on all addresses of the host, and the system tells which was asked:
     /// elsewhere an answer leaves from the right one anyway.
-    told: Option<Vec<u8>>,
-    readable: bool,
+    told: bool,
+    /// How many are received at once.
+    batch: usize,
+}
+
+/// Room for what is received and answered at once, by any socket of a loop.
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    buffers: Vec<Scratch>,
+    arrived: Vec<Option<pktinfo::Arrived>>,
+    /// The first of these are in use.
+    replies: Vec<Outgoing>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    reply: Encoder,
+    to: SocketAddr,
+    from: Option<IpAddr>,
 }
 
 impl Datagrams {
     pub(super) fn new(socket: UdpSocket, origin: u64) -> io::Result<Self> {
         let addr = socket.local_addr()?;
-        let told = addr.ip().is_unspecified().then(pktinfo::room);
-        if told.is_some() {
+        let told = addr.ip().is_unspecified();
+        if told {
             pktinfo::enable(&socket, addr.is_ipv6())?;
         }
-        Ok(Self { socket, origin, ipv6: addr.is_ipv6(), told, readable: true })
+        Ok(Self { socket, origin, ipv6: addr.is_ipv6(), told, batch: 1 })
     }
 
     pub(super) fn socket(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }
 
-    pub(super) fn handle_event(&mut self) {
-        self.readable = true;
-    }
-
     /// Receives, executes and answers, up to the budget of one turn.
-    pub(super) fn turn(
-        &mut self,
-        now: Instant,
-        core: &mut ServerCore,
-        scratch: &mut Scratch,
-        out: &mut Encoder,
-    ) -> Next {
-        for _ in 0..DATAGRAMS_PER_TURN {
-            match self.receive(scratch.room()) {
-                Ok((n, from, local)) => {
-                    let caller = self.caller(from, local);
-                    self.answer(now, core, scratch, out, (n, from, caller));
+    pub(super) fn turn(&mut self, now: Instant, core: &mut ServerCore, post: &mut Post) -> Next {
+        let mut received = 0;
+        while received < DATAGRAMS_PER_TURN {
+            match self.receive(post) {
+                Ok(()) => {
+                    self.answer(now, core, post);
+                    received += post.arrived.len();
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.readable = false;
-                    return Next::Wait;
-                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 // An earlier answer that could not be delivered is no news of this socket's.
-                Err(_) => {}
+                Err(_) => received += 1,
             }
         }
-        Next::Again
+        self.batch = if received >= MANY { BATCH } else { 1 };
+        if received < DATAGRAMS_PER_TURN { Next::Wait } else { Next::Again }
+    }
+
+    /// Receives as many as come at once.
+    fn receive(&self, post: &mut Post) -> io::Result<()> {
+        let Post { buffers, arrived, .. } = post;
+        buffers.resize_with(self.batch.max(buffers.len()), Scratch::new);
+        arrived.clear();
+        match &mut buffers[..self.batch] {
+            [one] if !self.told => {
+                let (len, from) = self.socket.recv_from(one.room())?;
+                arrived.push(Some(pktinfo::Arrived { len, from, local: None }));
+                Ok(())
+            }
+            buffers => pktinfo::receive(&self.socket, buffers, self.told, arrived),
+        }
     }
 
     /// Sends an answer that was put off.
@@ -83,11 +111,27 @@ impl Datagrams {
         self.transmit(core, reply, (addr, caller.local));
     }
 
-    fn receive(&mut self, into: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<IpAddr>)> {
-        match &mut self.told {
-            Some(told) => pktinfo::receive(&self.socket, into, told),
-            None => self.socket.recv_from(into).map(|(n, from)| (n, from, None)),
+    /// Executes the calls that arrived, and sends the answers.
+    fn answer(&self, now: Instant, core: &mut ServerCore, post: &mut Post) {
+        let mut answered = 0;
+        for (buffer, arrived) in post.buffers.iter_mut().zip(&post.arrived) {
+            let Some(pktinfo::Arrived { len, from, local }) = *arrived else {
+                continue;
+            };
+            if answered == post.replies.len() {
+                post.replies.push(Outgoing { reply: Encoder::new(), to: from, from: local });
+            }
+            let Outgoing { reply, to, from: source } = &mut post.replies[answered];
+            (*to, *source) = (from, local);
+            reply.clear();
+            let caller = self.caller(from, local);
+            let handle =
+                |chunk: &_| core.handle_message(now, caller, &Message::within(chunk, chunk), reply);
+            if buffer.with(len, handle) == Verdict::Reply {
+                answered += 1;
+            }
         }
+        self.send_all(core, &post.replies[..answered]);
     }
 
     fn caller(&self, from: SocketAddr, local: Option<IpAddr>) -> Caller {
@@ -96,20 +140,27 @@ impl Datagrams {
         Caller { local, ..Caller::new(PeerAddr::Udp(peer), self.origin) }
     }
 
-    fn answer(
-        &self,
-        now: Instant,
-        core: &mut ServerCore,
-        scratch: &mut Scratch,
-        out: &mut Encoder,
-        (n, from, caller): (usize, SocketAddr, Caller),
-    ) {
-        out.clear();
-        let verdict = scratch
-            .with(n, |chunk| core.handle_message(now, caller, &Message::within(chunk, chunk), out));
-        if verdict == Verdict::Reply {
-            self.transmit(core, out, (from, caller.local));
+    /// Those that are in one piece and from the same address go together.
+    fn send_all(&self, core: &ServerCore, mut replies: &[Outgoing]) {
+        while let [first, rest @ ..] = replies {
+            let sent = if rest.is_empty() { 0 } else { self.send_run(replies) };
+            replies = &replies[sent..];
+            if sent == 0 {
+                self.transmit(core, &first.reply, (first.to, first.from));
+                replies = rest;
+            }
         }
+    }
+
+    /// Sends as many of the first replies as can go together. Says how many the system took.
+    fn send_run(&self, replies: &[Outgoing]) -> usize {
+        let from = replies.first().and_then(|first| first.from);
+        let run = replies.iter().take_while(|one| one.from == from);
+        let datagrams: Vec<_> = run.map_while(|one| Some((one.piece()?, one.to))).collect();
+        if datagrams.is_empty() {
+            return 0;
+        }
+        pktinfo::send_all(&self.socket, &datagrams, from).unwrap_or(0)
     }
 
     /// A datagram that cannot be sent is lost, as any may be: the caller asks again.
@@ -120,25 +171,35 @@ impl Datagrams {
         (to, from): (SocketAddr, Option<IpAddr>),
     ) {
         let mut chunks = reply.chunks();
-        let sent = match (from, chunks.next(), chunks.next()) {
-            (Some(from), _, _) => {
-                let chunks: Vec<_> = reply.chunks().map(IoSlice::new).collect();
-                let sent = pktinfo::send(&self.socket, &chunks, to, from);
-                if sent.is_err() {
-                    // Such as a broadcast address: the system has to choose then.
-                    return self.transmit(core, reply, (to, None));
-                }
-                sent
-            }
-            (None, Some(one), None) => self.socket.send_to(one, to),
+        let sent = match (chunks.next(), chunks.next()) {
+            (Some(one), None) => self.send_one(one, to, from),
             _ => {
                 let whole: Vec<u8> = reply.chunks().flatten().copied().collect();
-                self.socket.send_to(&whole, to)
+                self.send_one(&whole, to, from)
             }
         };
         if let Err(error) = sent {
             core.counters().unsent.add(1);
             log::debug!("cannot answer {to}: {error}");
         }
+    }
+
+    fn send_one(&self, bytes: &[u8], to: SocketAddr, from: Option<IpAddr>) -> io::Result<usize> {
+        if let Some(from) = from {
+            let sent = pktinfo::send(&self.socket, bytes, to, from);
+            // Not from such as the address of a broadcast: the system has to choose then.
+            if sent.is_ok() {
+                return sent;
+            }
+        }
+        self.socket.send_to(bytes, to)
+    }
+}
+
+impl Outgoing {
+    /// All of it, if it is in one piece.
+    fn piece(&self) -> Option<&[u8]> {
+        let mut chunks = self.reply.chunks();
+        chunks.next().filter(|_| chunks.next().is_none())
     }
 }

@@ -32,7 +32,7 @@ use slab::Slab;
 
 use self::accept::{Arrivals, Spread};
 pub(crate) use self::accept::{Listener, share_out};
-use self::datagram::Datagrams;
+use self::datagram::{Datagrams, Post};
 use self::ending::Ending;
 use self::sources::Sources;
 pub(crate) use self::sources::connections_allowed;
@@ -43,7 +43,7 @@ use crate::proto::connection::Overdue;
 use crate::proto::limits::Limits;
 use crate::proto::server::{Caller, DeferredReply, ServerCore};
 use crate::service::PeerAddr;
-use crate::xdr::{Bytes, Encoder};
+use crate::xdr::Bytes;
 
 const WAKER: Token = Token(usize::MAX);
 const SIGNAL: Token = Token(usize::MAX - 1);
@@ -137,6 +137,9 @@ struct Entry {
 pub(crate) struct EventLoop {
     poll: Poll,
     events: Events,
+    /// How long it stays awake after events, and when the last ones were.
+    spin: Duration,
+    last_event: Instant,
     bell: Arc<Bell>,
     signals: Option<SignalPipe>,
     core: ServerCore,
@@ -151,7 +154,7 @@ pub(crate) struct EventLoop {
     unix_connections: u64,
     again: Vec<Token>,
     scratch: Scratch,
-    datagram: Encoder,
+    post: Post,
     /// Unsent output of all connections, in bytes, and whether it is too much.
     output: usize,
     squeezed: bool,
@@ -174,6 +177,8 @@ impl EventLoop {
         Ok(Self {
             poll,
             events: Events::with_capacity(1024),
+            spin: Duration::ZERO,
+            last_event: Instant::now(),
             core: core(Arc::clone(&bell).into()),
             bell,
             signals: None,
@@ -186,7 +191,7 @@ impl EventLoop {
             unix_connections: (number as u64) << 48,
             again: Vec::new(),
             scratch: Scratch::new(),
-            datagram: Encoder::new(),
+            post: Post::default(),
             output: 0,
             squeezed: false,
             next_sweep: None,
@@ -205,6 +210,10 @@ impl EventLoop {
 
     pub(crate) fn registry(&self) -> &Registry {
         self.poll.registry()
+    }
+
+    pub(crate) fn set_spin(&mut self, spin: Duration) {
+        self.spin = spin;
     }
 
     pub(crate) fn add_listener(&mut self, listener: Listener) -> io::Result<()> {
@@ -238,13 +247,16 @@ impl EventLoop {
     /// Waits for something to do, at most `timeout`, and does it. `false` at the end.
     pub(crate) fn poll_once(&mut self, timeout: Option<Duration>) -> Result<bool> {
         let timeout = [self.timeout(), timeout].into_iter().flatten().min();
-        match self.poll.poll(&mut self.events, timeout) {
+        match self.wait(timeout) {
             Err(e) if e.kind() != io::ErrorKind::Interrupted => {
                 return Err(Error::Io { doing: Doing::Poll, source: e });
             }
             _ => {}
         }
         let now = Instant::now();
+        if !self.events.is_empty() {
+            self.last_event = now;
+        }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             self.handle_event(now, event);
@@ -256,6 +268,19 @@ impl EventLoop {
         Ok(!self.end())
     }
 
+    /// Waits for events, awake as long as the last ones were a short while ago.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let spin_until = self.last_event + self.spin;
+        while timeout != Some(Duration::ZERO) && Instant::now() < spin_until {
+            self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+        self.poll.poll(&mut self.events, timeout)
+    }
+
     fn handle_event(&mut self, now: Instant, event: &mio::event::Event) {
         match event.token() {
             WAKER => self.take_arrivals(now),
@@ -265,8 +290,7 @@ impl EventLoop {
                     return;
                 };
                 match &mut entry.source {
-                    Source::Listener(_) => {}
-                    Source::Datagrams(socket) => socket.handle_event(),
+                    Source::Listener(_) | Source::Datagrams(_) => {}
                     Source::Stream(stream) => stream.handle_event(event),
                 }
                 self.look_again(token);
@@ -311,9 +335,7 @@ impl EventLoop {
         match &mut entry.source {
             Source::Listener(_) => self.accept(now, token),
             Source::Datagrams(_) if self.ending.is_draining() => Next::Wait,
-            Source::Datagrams(socket) => {
-                socket.turn(now, &mut self.core, &mut self.scratch, &mut self.datagram)
-            }
+            Source::Datagrams(socket) => socket.turn(now, &mut self.core, &mut self.post),
             Source::Stream(stream) => {
                 let mode = match () {
                     () if self.ending.is_draining() => Mode::Closing,
