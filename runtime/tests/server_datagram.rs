@@ -128,3 +128,43 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
         assert_eq!(server.stats().unsent, 0);
     }
 }
+
+#[test]
+fn many_datagrams_at_once_are_answered_each() {
+    for on in ["127.0.0.1:0", "0.0.0.0:0"] {
+        let (echo, _) = Echo::new();
+        let mut server = Server::builder()
+            .udp(on)
+            .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
+            .bind()
+            .expect("port 0 is free");
+        let port = server.udp_addrs().next().expect("asked for").port();
+        let hosts = if on.starts_with('0') { [1, 2] } else { [1, 1] };
+        let sockets: Vec<_> = (0..10)
+            .map(|i| {
+                let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
+                let asked = SocketAddr::from(([127, 0, 0, hosts[i % 2]], port));
+                socket.connect(asked).expect("loopback");
+                socket.set_read_timeout(Some(LONG)).expect("not zero");
+                socket
+            })
+            .collect();
+        // Short and long ones: the answers to the latter are in several pieces.
+        let data = |xid: u32| vec![7; if xid.is_multiple_of(5) { 3000 } else { 30 }];
+        for xid in 0..10 {
+            for socket in &sockets {
+                socket.send(&call(xid, ECHO, &data(xid))).expect("loopback");
+            }
+        }
+        for _ in 0..10 {
+            assert!(server.poll_once(Some(std::time::Duration::ZERO)).expect("serves"));
+        }
+        for socket in &sockets {
+            for xid in 0..10 {
+                assert!(receive(socket) == reply(xid, &data(xid)), "{on}: call {xid}");
+            }
+        }
+        let stats = server.stats();
+        assert_eq!((stats.executed, stats.unsent), (100, 0), "{on}");
+    }
+}

@@ -219,3 +219,23 @@ fn t33_a_place_that_is_used_again_hears_nothing_of_the_one_before() {
     let stats = server.stats();
     assert_eq!((stats.executed, stats.bad_records, stats.too_many_connections), (10_100, 0, 0));
 }
+
+#[test]
+fn t12_fragments_without_end_are_ended() {
+    let (echo, _) = Echo::new();
+    let server = serve(Limits::default(), &echo);
+    let mut bystander = connect(&server);
+    // A byte each, none the last; without a byte; one that claims two gigabytes.
+    let endless = [0, 0, 0, 1, 7].repeat(4097);
+    for wire in [&endless[..], &[0; 4 * 17], &[0x7f, 0xff, 0xff, 0xff]] {
+        let mut stream = connect(&server);
+        stream.write_all(wire).expect("taken in");
+        assert!(is_closed(&mut stream));
+    }
+    assert_eq!(server.stats().bad_records, 3);
+    // One less is within the limits.
+    let mut stream = connect(&server);
+    stream.write_all(&[0; 4 * 16]).expect("taken in");
+    exchange(&mut stream, 1, b"after sixteen empty ones");
+    exchange(&mut bystander, 2, b"undisturbed");
+}

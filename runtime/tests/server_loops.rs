@@ -162,3 +162,17 @@ fn a_server_may_be_part_of_another_loop() {
     while server.poll_once(None).expect("serves") {}
     assert!(TcpStream::connect(addr).is_err(), "it does not listen any more");
 }
+
+#[test]
+fn a_loop_that_stays_awake_serves_the_same() {
+    let (echo, _) = Echo::new();
+    let server = Server::builder()
+        .tcp("127.0.0.1:0")
+        .spin(Duration::from_micros(50))
+        .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
+        .start()
+        .expect("port 0 is free");
+    let mut stream = connect(&server);
+    (0..100).for_each(|xid| exchange(&mut stream, xid, b"awake"));
+    server.stop().expect("ends");
+}

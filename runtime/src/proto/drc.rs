@@ -4,6 +4,7 @@
 //! program, version, procedure, length and checksum are. Everything is bounded: by entries, by
 //! entries of one peer, by bytes and by age.
 
+use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -98,9 +99,25 @@ enum State {
 
 #[derive(Debug)]
 struct Entry {
+    key: CallKey,
     state: State,
     /// Tells this entry from an earlier one of the same key in the queues.
     generation: u64,
+}
+
+/// What one peer has called with one xid.
+#[derive(Debug)]
+struct SameXid {
+    entry: Entry,
+    /// Other calls, of a peer that uses an xid again.
+    others: Vec<Entry>,
+}
+
+impl SameXid {
+    fn find(&mut self, key: &CallKey) -> Option<&mut Entry> {
+        let mut all = std::iter::once(&mut self.entry).chain(&mut self.others);
+        all.find(|entry| entry.key == *key)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +131,9 @@ struct Ticket {
 #[derive(Debug)]
 pub struct DuplicateCache {
     limits: CacheLimits,
-    entries: HashMap<CallKey, Entry>,
+    entries: HashMap<(PeerAddr, Xid), SameXid>,
+    len: usize,
+    reused: u64,
     /// Every entry, oldest first; also ones that are gone, which their generation tells.
     order: VecDeque<Ticket>,
     /// The same for each peer.
@@ -130,6 +149,8 @@ impl DuplicateCache {
         Self {
             limits,
             entries: HashMap::new(),
+            len: 0,
+            reused: 0,
             order: VecDeque::new(),
             peers: HashMap::new(),
             bytes: 0,
@@ -140,19 +161,25 @@ impl DuplicateCache {
     /// Calls remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
+    }
+
+    /// Calls that had the peer and xid of another one that is remembered.
+    #[must_use]
+    pub fn reused(&self) -> u64 {
+        self.reused
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
     }
 
     /// Looks a call up, and notes it as in progress if it is new.
     pub fn begin(&mut self, now: Instant, key: CallKey) -> Seen {
         self.expire(now);
-        match self.entries.get(&key) {
+        match self.find(&key) {
             Some(Entry { state: State::InProgress | State::Done(None), .. }) => Seen::Drop,
             Some(Entry { state: State::Done(Some(reply)), .. }) => Seen::Replay(reply.clone()),
             None => {
@@ -164,12 +191,14 @@ impl DuplicateCache {
 
     /// The call was executed; `reply` answers its repeats.
     pub fn finish(&mut self, key: &CallKey, reply: impl FnOnce() -> Bytes, len: usize) {
-        let Some(entry) = self.entries.get_mut(key) else {
+        let most = self.limits.reply_bytes;
+        let Some(entry) = self.find(key) else {
             return;
         };
-        let kept = (len <= self.limits.reply_bytes).then(reply);
-        self.bytes += kept.as_ref().map_or(0, Bytes::len);
+        let kept = (len <= most).then(reply);
+        let bytes = kept.as_ref().map_or(0, Bytes::len);
         entry.state = State::Done(kept);
+        self.bytes += bytes;
         while self.bytes > self.limits.bytes && self.drop_oldest() {}
     }
 
@@ -200,10 +229,10 @@ impl DuplicateCache {
     }
 
     fn insert(&mut self, now: Instant, key: CallKey) {
-        while self.entries.len() >= self.limits.entries && self.drop_oldest() {}
+        while self.len >= self.limits.entries && self.drop_oldest() {}
         self.generation += 1;
         let generation = self.generation;
-        self.entries.insert(key, Entry { state: State::InProgress, generation });
+        self.add(Entry { key, state: State::InProgress, generation });
         self.order.push_back(Ticket { key, generation, at: now });
         self.sweep();
         let mine = self.peers.entry(key.peer).or_default();
@@ -226,10 +255,9 @@ impl DuplicateCache {
     /// Takes out what is gone from the order, once it is the larger part of it.
     fn sweep(&mut self) {
         if self.order.len() > 2 * self.limits.entries.max(self.limits.per_peer) {
-            let entries = &self.entries;
-            self.order.retain(|ticket| {
-                entries.get(&ticket.key).is_some_and(|entry| entry.generation == ticket.generation)
-            });
+            let mut order = std::mem::take(&mut self.order);
+            order.retain(|ticket| self.is_there(&ticket.key, ticket.generation));
+            self.order = order;
         }
     }
 
@@ -251,14 +279,50 @@ impl DuplicateCache {
         true
     }
 
+    fn find(&mut self, key: &CallKey) -> Option<&mut Entry> {
+        self.entries.get_mut(&(key.peer, key.xid))?.find(key)
+    }
+
+    fn is_there(&mut self, key: &CallKey, generation: u64) -> bool {
+        self.find(key).is_some_and(|entry| entry.generation == generation)
+    }
+
+    fn add(&mut self, entry: Entry) {
+        self.len += 1;
+        match self.entries.entry((entry.key.peer, entry.key.xid)) {
+            Place::Vacant(place) => {
+                place.insert(SameXid { entry, others: Vec::new() });
+            }
+            Place::Occupied(mut place) => {
+                self.reused += 1;
+                place.get_mut().others.push(entry);
+            }
+        }
+    }
+
     fn remove_generation(&mut self, key: &CallKey, generation: u64) {
-        if self.entries.get(key).is_some_and(|entry| entry.generation == generation) {
+        if self.is_there(key, generation) {
             self.remove(key);
         }
     }
 
     fn remove(&mut self, key: &CallKey) {
-        if let Some(Entry { state: State::Done(Some(reply)), .. }) = self.entries.remove(key) {
+        let Place::Occupied(mut place) = self.entries.entry((key.peer, key.xid)) else {
+            return;
+        };
+        let same = place.get_mut();
+        let removed = if same.entry.key == *key {
+            match same.others.pop() {
+                Some(other) => std::mem::replace(&mut same.entry, other),
+                None => place.remove().entry,
+            }
+        } else if let Some(at) = same.others.iter().position(|entry| entry.key == *key) {
+            same.others.swap_remove(at)
+        } else {
+            return;
+        };
+        self.len -= 1;
+        if let State::Done(Some(reply)) = removed.state {
             self.bytes -= reply.len();
         }
     }
@@ -300,7 +364,13 @@ mod tests {
         assert_eq!(cache.begin(now, key(peer(1), 8, b"args")), Seen::New);
         assert_eq!(cache.begin(now, key(peer(1), 7, b"argt")), Seen::New);
         assert_eq!(cache.begin(now, key(peer(1), 7, b"args ")), Seen::New);
-        assert_eq!(cache.len(), 5);
+        assert_eq!((cache.len(), cache.reused()), (5, 2));
+        // Each of them is forgotten by itself.
+        for (message, left) in [(b"args", 4), (b"argt", 3), (b"args", 3)] {
+            cache.forget(&key(peer(1), 7, message));
+            assert_eq!(cache.len(), left);
+        }
+        assert_eq!(cache.begin(now, key(peer(1), 7, b"args ")), Seen::Drop);
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct Limits {
     /// Calls whose answer was put off. Above, calls that would be put off are refused: with
     /// SYSTEM_ERR over streams, without an answer over UDP. Default 65,536.
     pub calls: usize,
+    /// The same in bytes of those calls. Default 64 MiB.
+    pub call_bytes: usize,
     /// How long a call over UDP may wait for a worker. Then it is dropped, because its caller has
     /// asked again or gone. Default 2 s.
     pub queue_age: Duration,
@@ -76,6 +78,7 @@ impl Limits {
         total_output: 64 << 20,
         calls_per_connection: 1024,
         calls: 65_536,
+        call_bytes: 64 << 20,
         queue_age: Duration::from_secs(2),
         cache: CacheLimits::DEFAULT,
         drain: Duration::from_secs(5),

@@ -67,6 +67,8 @@ counters! {
     replayed,
     /// Repeats dropped because the first is still being executed, or its answer was not kept.
     repeats_dropped,
+    /// Calls executed that had the peer and xid of another one that was remembered.
+    xids_reused,
     /// Messages that are replies, or nothing that RFC 5531 knows.
     not_a_call,
     /// Calls whose header cannot be decoded.

@@ -20,7 +20,7 @@ impl ServerCore {
         mut args: Decoder<'_>,
         out: &mut Encoder,
     ) -> Verdict {
-        if call.deferred && self.deferred.len() >= self.config.limits.calls {
+        if call.deferred && self.is_full_for(call.len) {
             return self.refuse_one_too_many(&call, out);
         }
         let cx = self.context(now, &call);
@@ -57,6 +57,7 @@ impl ServerCore {
             let Some(Outstanding { call, cx }) = self.deferred.remove(&call) else {
                 continue;
             };
+            self.deferred_bytes -= call.len;
             let mut reply = Encoder::new();
             let mark = reply.mark();
             let outcome = self.results(outcome).map(|results| {
@@ -122,8 +123,15 @@ impl ServerCore {
     fn put_off(&mut self, call: Accepted, cx: Context) {
         if let Some(route) = &cx.route {
             let number = route.call;
+            self.deferred_bytes += call.len;
             self.deferred.insert(number, Outstanding { call, cx });
         }
+    }
+
+    /// Whether a call of this length cannot be put off any more.
+    fn is_full_for(&self, len: usize) -> bool {
+        let limits = &self.config.limits;
+        self.deferred.len() >= limits.calls || self.deferred_bytes + len > limits.call_bytes
     }
 
     fn refuse_one_too_many(&mut self, call: &Accepted, out: &mut Encoder) -> Verdict {

@@ -103,6 +103,8 @@ pub struct ServerCore {
     cache: DuplicateCache,
     ledger: Arc<Ledger>,
     deferred: HashMap<u64, Outstanding>,
+    /// The sum of their lengths.
+    deferred_bytes: usize,
     next_call: u64,
     queue: Receiver<Deferred>,
     route: (Sender<Deferred>, Waker),
@@ -125,6 +127,8 @@ struct Accepted {
     flavor: Flavor,
     session: Session,
     served: Arc<Served>,
+    /// The length of its message.
+    len: usize,
     /// Its place in the duplicate request cache, unless it is idempotent.
     key: Option<CallKey>,
     /// Whether it may be answered later.
@@ -143,6 +147,7 @@ impl ServerCore {
             services: Services::default(),
             ledger: Arc::default(),
             deferred: HashMap::new(),
+            deferred_bytes: 0,
             next_call: 0,
             queue,
             route: (sender, waker),
@@ -234,9 +239,9 @@ impl ServerCore {
             None => return self.reject(xid, AcceptStatus::ProcUnavail, &session, out),
         };
         let (procedure, deferred) = (header.procedure, info.deferred || served.pooled);
-        let flavor = header.credential.flavor;
+        let (flavor, len) = (header.credential.flavor, message.bytes().len());
         let call =
-            Accepted { xid, procedure, caller, flavor, session, served, key: None, deferred };
+            Accepted { xid, procedure, caller, flavor, session, served, len, key: None, deferred };
         let keyed = (!info.idempotent).then_some(&header);
         let Some(protection) = call.session.protection.clone() else {
             let d = d.strict(self.config.strict);
@@ -299,8 +304,12 @@ impl ServerCore {
         key: CallKey,
         out: &mut Encoder,
     ) -> Option<Verdict> {
+        let reused = self.cache.reused();
         match self.cache.begin(now, key) {
-            Seen::New => None,
+            Seen::New => {
+                self.counters().xids_reused.add(self.cache.reused() - reused);
+                None
+            }
             Seen::Drop => {
                 self.counters().repeats_dropped.add(1);
                 Some(self.redirect(call.caller, key))

@@ -101,6 +101,21 @@ fn calls_beyond_the_limit_are_refused_and_may_be_repeated() {
 }
 
 #[test]
+fn calls_put_off_are_bounded_in_bytes_too() {
+    let mut config = ServerConfig::default();
+    config.limits.call_bytes = 100;
+    let mut bench = Bench::with(config);
+    assert_eq!(bench.send(&call(1, 3, &[0])), None);
+    let first = bench.take_reply();
+    assert_eq!(bench.send(&call(2, 3, &[0; 5])), None, "44 and 60 bytes are more");
+    assert_eq!(bench.core.stats().too_many_calls, 1);
+    first.send(Ok(9));
+    assert!(bench.core.poll_deferred(bench.now).is_some());
+    assert_eq!(bench.send(&call(2, 3, &[0; 5])), None);
+    assert_eq!(bench.core.outstanding(), 1, "put off now");
+}
+
+#[test]
 fn a_handler_is_told_that_its_peer_is_gone() {
     let mut bench = Bench::new();
     bench.send_as(tcp(1, 1), &call(1, 3, &[0]));
@@ -149,6 +164,19 @@ fn every_procedure_has_its_counts() {
         ("panics", 1),
     ];
     assert_eq!(counters, expected);
+}
+
+#[test]
+fn t16_a_kept_reply_is_for_its_caller_only() {
+    let mut bench = Bench::new();
+    let reply = |total| Some(vec![1, 1, 0, 0, 0, 0, 5, total]);
+    assert_eq!(bench.send(&call_of(1000, 1, 1, &[5])), reply(5));
+    assert_eq!(bench.send(&call_of(1001, 1, 1, &[5])), reply(10), "of another user");
+    assert_eq!(bench.send_from(1001, &call_of(1000, 1, 1, &[5])), reply(15), "of another port");
+    assert_eq!(bench.send(&call_of(1000, 1, 1, &[5])), reply(5));
+    assert_eq!(bench.send(&call_of(1000, 1, 1, &[6])), Some(vec![1, 1, 0, 0, 0, 0, 6, 21]));
+    let stats = bench.core.stats();
+    assert_eq!((stats.replayed, stats.xids_reused), (1, 2));
 }
 
 #[test]
