@@ -168,3 +168,47 @@ fn many_datagrams_at_once_are_answered_each() {
         assert_eq!((stats.executed, stats.unsent), (100, 0), "{on}");
     }
 }
+
+/// In a network namespace of its own, because a loopback interface has only one IPv6 address.
+#[test]
+fn an_answer_leaves_from_the_ipv6_address_that_was_asked() {
+    const INSIDE: &str = "FARCALL_TEST_NAMESPACE";
+    if std::env::var_os(INSIDE).is_some() {
+        return ask_at_each_ipv6_address();
+    }
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root makes network namespaces");
+        return;
+    }
+    let script = "ip link set lo up && ip addr add fd00::1/128 dev lo \
+        && ip addr add fd00::2/128 dev lo && exec \"$0\" --exact --nocapture \
+        an_answer_leaves_from_the_ipv6_address_that_was_asked";
+    let this = std::env::current_exe().expect("a path");
+    let status = std::process::Command::new("unshare")
+        .args(["--net", "sh", "-c", script])
+        .arg(this)
+        .env(INSIDE, "1")
+        .status();
+    match status {
+        Ok(status) => assert!(status.success(), "in the namespace: {status}"),
+        Err(error) => eprintln!("skipped: no unshare(1): {error}"),
+    }
+}
+
+fn ask_at_each_ipv6_address() {
+    let (echo, _) = Echo::new();
+    let server = Server::builder()
+        .udp("[::]:0")
+        .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
+        .start()
+        .expect("IPv6");
+    let port = server.udp_addrs().next().expect("asked for").port();
+    for (xid, asked) in (0..).zip(["fd00::1", "fd00::2", "::1", "fd00::2"]) {
+        let socket = UdpSocket::bind("[fd00::1]:0").expect("port 0 is free");
+        socket.connect((asked, port)).expect("loopback");
+        socket.set_read_timeout(Some(LONG)).expect("not zero");
+        socket.send(&call(xid, ECHO, b"over IPv6")).expect("loopback");
+        assert_eq!(receive(&socket), reply(xid, b"over IPv6"), "{asked}");
+    }
+    assert_eq!(server.stats().unsent, 0);
+}

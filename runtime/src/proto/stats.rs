@@ -87,7 +87,7 @@ counters! {
     garbage_args,
     /// Calls that the server failed at.
     system_errors,
-    /// Handlers that panicked; part of `system_errors`.
+    /// Handlers, interceptors and flavors that panicked.
     panics,
     /// Replies too long for a datagram; part of `system_errors`.
     too_long,

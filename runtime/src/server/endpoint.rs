@@ -3,9 +3,10 @@
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::Netid;
 use crate::bind::Uaddr;
@@ -61,6 +62,8 @@ impl Opening {
             }
             Self::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
+                // Accepted connections inherit it.
+                SockRef::from(&listener).set_tcp_keepalive(&keepalive())?;
                 let addr = listener.local_addr()?;
                 listen(Listener::Tcp(mio::net::TcpListener::from_std(listener)), loops)?;
                 Ok(Endpoint::Tcp(addr))
@@ -110,6 +113,12 @@ pub(super) fn tcp_addrs(endpoints: &[Endpoint]) -> impl Iterator<Item = SocketAd
         Endpoint::Tcp(addr) => Some(*addr),
         _ => None,
     })
+}
+
+/// How soon a peer that an answer is owed to is noticed to be gone: in two minutes.
+fn keepalive() -> TcpKeepalive {
+    let (after, every) = (Duration::from_secs(60), Duration::from_secs(20));
+    TcpKeepalive::new().with_time(after).with_interval(every).with_retries(3)
 }
 
 /// The kernel has each peer's datagrams go to the same of several sockets.

@@ -9,7 +9,9 @@ use super::flavor::Session;
 use super::{Accepted, DeferredReply, Outstanding, ServerCore, Verdict, write_success};
 use crate::Xid;
 use crate::proto::message::AcceptStatus;
-use crate::service::{Answer, Context, Deferred, Fault, Outcome, Peer, PeerAddr, Route};
+use crate::service::{
+    Answer, Context, Deferred, Fault, Interceptor, Outcome, Peer, PeerAddr, Route,
+};
 use crate::xdr::{Bytes, Decoder, Encode as _, Encoder, Mark};
 
 impl ServerCore {
@@ -28,8 +30,7 @@ impl ServerCore {
         let outcome = self.before(&cx).map(|()| {
             write_success(call.xid, &call.session.verifier, out);
             let served = &call.served;
-            let run = || served.service.dispatch(&cx, call.procedure, &mut args, out);
-            catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| self.panicked())
+            self.guarded(|| served.service.dispatch(&cx, call.procedure, &mut args, out))
         });
         if args.trailing() > 0 {
             self.counters().trailing_bytes.add(1);
@@ -84,6 +85,11 @@ impl ServerCore {
                 Err(Fault::Silent)
             }
         }
+    }
+
+    /// Runs what is not this library's, and which must not end the loop.
+    pub(super) fn guarded<T>(&self, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| self.panicked())
     }
 
     fn panicked<T>(&self) -> Result<T, Fault> {
@@ -150,14 +156,28 @@ impl ServerCore {
     fn before(&self, cx: &Context) -> Result<(), Fault> {
         let interceptors = &self.config.interceptors;
         for (at, interceptor) in interceptors.iter().enumerate() {
-            if let Err(fault) = interceptor.before(cx) {
-                for earlier in interceptors[..at].iter().rev() {
-                    earlier.after(cx, Err(fault), Duration::ZERO);
-                }
+            if let Err(fault) = self.guarded(|| interceptor.before(cx)) {
+                self.after(&interceptors[..at], cx, Err(fault), Duration::ZERO);
                 return Err(fault);
             }
         }
         Ok(())
+    }
+
+    fn after(
+        &self,
+        interceptors: &[Arc<dyn Interceptor>],
+        cx: &Context,
+        outcome: Result<(), Fault>,
+        took: Duration,
+    ) {
+        for interceptor in interceptors.iter().rev() {
+            // The outcome is what it is.
+            let _ = self.guarded(|| {
+                interceptor.after(cx, outcome, took);
+                Ok(())
+            });
+        }
     }
 
     /// Writes the answer, the results of which are there since `mark` if it did not fail, keeps it
@@ -190,9 +210,7 @@ impl ServerCore {
         let took = now.saturating_duration_since(cx.received);
         call.served.ledger.count(call.procedure, outcome.is_ok(), took);
         if executed {
-            for interceptor in self.config.interceptors.iter().rev() {
-                interceptor.after(cx, outcome, took);
-            }
+            self.after(&self.config.interceptors, cx, outcome, took);
         }
         verdict
     }
@@ -206,7 +224,7 @@ impl ServerCore {
         out: &mut Encoder,
     ) -> Result<(), Fault> {
         if let (Some(protection), Some(results)) = (&call.session.protection, results) {
-            let wrapped = protection.wrap(results)?;
+            let wrapped = self.guarded(|| protection.wrap(results))?;
             out.truncate(mark);
             write_success(call.xid, &call.session.verifier, out);
             out.append_bytes(&wrapped);

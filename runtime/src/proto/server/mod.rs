@@ -31,7 +31,7 @@ use super::record::Message;
 use super::stats::{Counters, Ledger, Stats};
 use crate::service::{Context, Deferred, Dispatch, Interceptor, PeerAddr};
 use crate::xdr::{Decoder, Encode as _, Encoder};
-use crate::{Procedure, Xid};
+use crate::{Procedure, ProcedureInfo, Xid};
 
 /// How a [`ServerCore`] treats calls.
 #[derive(Clone, Default)]
@@ -135,6 +135,9 @@ struct Accepted {
     deferred: bool,
 }
 
+/// A service, and what is known of the procedure.
+type Found = (Arc<Served>, Option<&'static ProcedureInfo>);
+
 impl ServerCore {
     /// A server without services. `waker` is woken when an answer that was put off is there.
     #[must_use]
@@ -213,41 +216,46 @@ impl ServerCore {
             Ok(header) => header,
             Err(error) => return self.refuse_header(&error, out),
         };
-        let xid = header.xid;
-        let session = match self.authenticate(now, &caller, message, (&header, d.offset())) {
-            Ok(Admission::Execute(session)) => session,
-            Ok(Admission::Answer { verifier, results }) => {
-                write_success(xid, &verifier, out);
-                out.append_bytes(&results);
-                return Verdict::Reply;
+        match self.authenticate(now, &caller, message, (&header, d.offset())) {
+            Ok(Admission::Execute(session)) => {
+                self.handle_call(now, caller, message, (&header, d), session, out)
             }
-            Ok(Admission::Drop) => return self.stay_silent(),
-            Err(status) => return self.deny(xid, status, out),
-        };
-        let served = match self.services.find(header.program, header.version) {
-            Ok(served) => Arc::clone(served),
+            Ok(Admission::Answer { verifier, results }) => {
+                write_success(header.xid, &verifier, out);
+                out.append_bytes(&results);
+                Verdict::Reply
+            }
+            Ok(Admission::Drop) => self.stay_silent(),
+            Err(status) => self.deny(header.xid, status, out),
+        }
+    }
+
+    /// Handles a call whose caller is known.
+    fn handle_call(
+        &mut self,
+        now: Instant,
+        caller: Caller,
+        message: &Message<'_>,
+        (header, d): (&CallHeader, Decoder<'_>),
+        session: Session,
+        out: &mut Encoder,
+    ) -> Verdict {
+        let &CallHeader { xid, procedure, ref credential, .. } = header;
+        let (served, info) = match self.look_up(header) {
+            Ok((served, Some(info))) => (served, info),
+            Ok((served, None)) => return self.answer_null(xid, &served, &session, out),
             Err(status) => return self.reject(xid, status, &session, out),
         };
-        let info = match served.service.interface().procedure(header.procedure) {
-            Some(info) => info,
-            None if header.procedure == Procedure::NULL => {
-                self.counters().executed.add(1);
-                served.ledger.count(Procedure::NULL, true, Duration::ZERO);
-                write_success(xid, &session.verifier, out);
-                return Verdict::Reply;
-            }
-            None => return self.reject(xid, AcceptStatus::ProcUnavail, &session, out),
-        };
-        let (procedure, deferred) = (header.procedure, info.deferred || served.pooled);
-        let (flavor, len) = (header.credential.flavor, message.bytes().len());
+        let (flavor, len) = (credential.flavor, message.bytes().len());
+        let deferred = info.deferred || served.pooled;
         let call =
             Accepted { xid, procedure, caller, flavor, session, served, len, key: None, deferred };
-        let keyed = (!info.idempotent).then_some(&header);
+        let keyed = (!info.idempotent).then_some(header);
         let Some(protection) = call.session.protection.clone() else {
             let d = d.strict(self.config.strict);
             return self.execute_once(now, call, keyed, (message.bytes(), d), out);
         };
-        match protection.unwrap(&message.bytes()[d.offset()..]) {
+        match self.guarded(|| protection.unwrap(&message.bytes()[d.offset()..])) {
             Ok(args) => {
                 let limits = self.config.limits.decode;
                 let d = Decoder::new(&args).with_limits(limits).strict(self.config.strict);
@@ -255,6 +263,28 @@ impl ServerCore {
             }
             Err(fault) => self.fail(xid, fault, &call.session, out),
         }
+    }
+
+    /// What executes a call; `None` for procedure 0 where the runtime does.
+    fn look_up(&self, header: &CallHeader) -> Result<Found, AcceptStatus> {
+        let served = self.services.find(header.program, header.version)?;
+        match served.service.interface().procedure(header.procedure) {
+            None if header.procedure != Procedure::NULL => Err(AcceptStatus::ProcUnavail),
+            info => Ok((Arc::clone(served), info)),
+        }
+    }
+
+    fn answer_null(
+        &self,
+        xid: Xid,
+        served: &Served,
+        session: &Session,
+        out: &mut Encoder,
+    ) -> Verdict {
+        self.counters().executed.add(1);
+        served.ledger.count(Procedure::NULL, true, Duration::ZERO);
+        write_success(xid, &session.verifier, out);
+        Verdict::Reply
     }
 
     fn authenticate(
@@ -270,7 +300,9 @@ impl ServerCore {
         }
         let covered = len - header.verifier.encoded_len();
         let (covered, args) = (&message.bytes()[..covered], &message.bytes()[len..]);
-        self.flavors.authenticate(&Claim { now, peer: &caller.peer, header, covered, args })
+        let claim = Claim { now, peer: &caller.peer, header, covered, args };
+        let admission = self.guarded(|| Ok(self.flavors.authenticate(&claim)));
+        admission.unwrap_or(Err(AuthStatus::Failed))
     }
 
     /// Executes a call, unless it is a repeat. `bytes` are what tells it from another one.

@@ -81,6 +81,27 @@ fn calls_and_their_outcomes_pass_through_interceptors() {
 }
 
 #[test]
+fn t29_an_interceptor_that_panics_is_a_handler_that_does() {
+    struct Panics;
+    impl Interceptor for Panics {
+        fn before(&self, cx: &Context) -> Result<(), Fault> {
+            assert_ne!(cx.procedure(), Procedure(1), "as it is told");
+            Ok(())
+        }
+
+        fn after(&self, _: &Context, _: Result<(), Fault>, _: Duration) {
+            panic!("as it is told");
+        }
+    }
+    let interceptors: Vec<Arc<dyn Interceptor>> = vec![Arc::new(Panics)];
+    let mut bench = Bench::with(ServerConfig { interceptors, ..ServerConfig::default() });
+    assert_eq!(bench.send(&call(1, 1, &[5])), Some(vec![1, 1, 0, 0, 0, 5]));
+    assert_eq!(bench.send(&call(2, 2, &[5])), Some(vec![2, 1, 0, 0, 0, 0, 5, 5]));
+    let stats = bench.core.stats();
+    assert_eq!((stats.panics, stats.system_errors, stats.executed), (2, 1, 1));
+}
+
+#[test]
 fn calls_beyond_the_limit_are_refused_and_may_be_repeated() {
     let mut config = ServerConfig::default();
     config.limits.calls = 1;
