@@ -1,118 +1,158 @@
 //! The expressions of `#if`.
 
-use std::collections::BTreeMap;
 use std::iter::Peekable;
-use std::vec::IntoIter;
+use std::slice::Iter;
 
-use crate::lexer::{Kind, Token};
 use crate::value;
 
-type Defines = BTreeMap<String, Vec<Token>>;
-
-/// Parentheses and `!` inside of each other end here.
+/// Parentheses, signs and choices inside of each other end here.
 const MAX_DEPTH: usize = 64;
 
-/// Whether the condition holds; `None` if it is not understood.
-pub(crate) fn evaluate(text: &str, defines: &Defines) -> Option<bool> {
-    let tokens = split(text)?.into_iter().peekable();
-    let mut parser = Condition { tokens, defines, depth: 0 };
-    let value = parser.any()?;
-    parser.tokens.next().is_none().then_some(value != 0)
+/// What a condition is not allowed to be.
+type Value = Result<i128, &'static str>;
+
+/// The operators that stand between two values, the strongest first.
+const LEVELS: [&[&str]; 10] = [
+    &["*", "/", "%"],
+    &["+", "-"],
+    &["<<", ">>"],
+    &["<", ">", "<=", ">="],
+    &["==", "!="],
+    &["&"],
+    &["^"],
+    &["|"],
+    &["&&"],
+    &["||"],
+];
+
+/// The value of a condition, in which names that are left are 0.
+pub(crate) fn evaluate(tokens: &[String]) -> Value {
+    let mut parser = Condition { tokens: tokens.iter().peekable(), depth: 0, idle: 0 };
+    let value = parser.choice()?;
+    match parser.tokens.next() {
+        None => Ok(value),
+        Some(_) => Err("something is left behind the expression"),
+    }
 }
 
 struct Condition<'a> {
-    tokens: Peekable<IntoIter<String>>,
-    defines: &'a Defines,
+    tokens: Peekable<Iter<'a, String>>,
     depth: usize,
+    /// How many operators around this one have made their choice: nothing here counts.
+    idle: usize,
 }
 
 impl Condition<'_> {
-    fn any(&mut self) -> Option<i128> {
-        let mut value = self.all()?;
-        while self.tokens.next_if_eq("||").is_some() {
-            let right = self.all()?;
-            value = i128::from(value != 0 || right != 0);
+    fn choice(&mut self) -> Value {
+        let condition = self.binary(LEVELS.len())?;
+        if !self.accept("?") {
+            return Ok(condition);
         }
-        Some(value)
-    }
-
-    fn all(&mut self) -> Option<i128> {
-        let mut value = self.comparison()?;
-        while self.tokens.next_if_eq("&&").is_some() {
-            let right = self.comparison()?;
-            value = i128::from(value != 0 && right != 0);
-        }
-        Some(value)
-    }
-
-    fn comparison(&mut self) -> Option<i128> {
-        let left = self.operand()?;
-        if self.tokens.next_if_eq("==").is_some() {
-            return Some(i128::from(left == self.operand()?));
-        }
-        if self.tokens.next_if_eq("!=").is_some() {
-            return Some(i128::from(left != self.operand()?));
-        }
-        Some(left)
-    }
-
-    fn operand(&mut self) -> Option<i128> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return None;
-        }
-        let value = match self.tokens.next()?.as_str() {
-            "!" => Some(i128::from(self.operand()? == 0)),
-            "(" => {
-                let value = self.any()?;
-                self.tokens.next_if_eq(")")?;
-                Some(value)
+        self.deeper(|parser| {
+            let yes = parser.while_idle(condition == 0, Self::choice)?;
+            if !parser.accept(":") {
+                return Err("`?` needs a `:`");
             }
-            "defined" => self.defined(),
-            word if word.starts_with(|c: char| c.is_ascii_digit()) => value::parse(word),
-            // As in C, a name that is not defined is 0.
-            word => Some(self.value_of(word)),
-        };
+            let no = parser.while_idle(condition != 0, Self::choice)?;
+            Ok(if condition != 0 { yes } else { no })
+        })
+    }
+
+    /// Values joined by operators of the first `count` levels.
+    fn binary(&mut self, count: usize) -> Value {
+        let Some(level) = count.checked_sub(1) else { return self.operand() };
+        let mut left = self.binary(level)?;
+        loop {
+            let is_here = |token: &&String| LEVELS[level].contains(&token.as_str());
+            let Some(operator) = self.tokens.next_if(is_here) else { return Ok(left) };
+            let decided = match operator.as_str() {
+                "&&" => left == 0,
+                "||" => left != 0,
+                _ => false,
+            };
+            let right = self.while_idle(decided, |parser| parser.binary(level))?;
+            left = match apply(operator, left, right) {
+                Err(_) if self.idle > 0 => 0,
+                value => value?,
+            };
+        }
+    }
+
+    fn operand(&mut self) -> Value {
+        let token = self.tokens.next().ok_or("a value is missing")?;
+        match token.as_str() {
+            "!" => self.deeper(|parser| Ok(i128::from(parser.operand()? == 0))),
+            "-" => self.deeper(|parser| Ok(-parser.operand()?)),
+            "+" => self.deeper(Self::operand),
+            "~" => self.deeper(|parser| Ok(!parser.operand()?)),
+            "(" => self.deeper(|parser| {
+                let value = parser.choice()?;
+                if parser.accept(")") { Ok(value) } else { Err("a parenthesis is open") }
+            }),
+            word if word.starts_with(|c: char| c.is_ascii_digit()) => {
+                value::parse(word).ok_or("a number is none")
+            }
+            // As in C.
+            word if word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') => Ok(0),
+            _ => Err("a value is missing"),
+        }
+    }
+
+    fn deeper(&mut self, rule: impl FnOnce(&mut Self) -> Value) -> Value {
+        if self.depth == MAX_DEPTH {
+            return Err("it is nested too deeply");
+        }
+        self.depth += 1;
+        let value = rule(self);
         self.depth -= 1;
         value
     }
 
-    fn defined(&mut self) -> Option<i128> {
-        let open = self.tokens.next_if_eq("(").is_some();
-        let name = self.tokens.next()?;
-        if open {
-            self.tokens.next_if_eq(")")?;
-        }
-        Some(i128::from(self.defines.contains_key(&name)))
+    fn while_idle(&mut self, idle: bool, rule: impl FnOnce(&mut Self) -> Value) -> Value {
+        self.idle += usize::from(idle);
+        let value = rule(self);
+        self.idle -= usize::from(idle);
+        value
     }
 
-    fn value_of(&self, word: &str) -> i128 {
-        match self.defines.get(word).map(Vec::as_slice) {
-            Some([Token { kind: Kind::Number, text, .. }]) => value::parse(text).unwrap_or(0),
-            _ => 0,
-        }
+    fn accept(&mut self, text: &str) -> bool {
+        self.tokens.next_if(|token| *token == text).is_some()
     }
 }
 
-fn split(text: &str) -> Option<Vec<String>> {
+fn apply(operator: &str, left: i128, right: i128) -> Value {
+    let truth = |holds: bool| Ok(i128::from(holds));
+    match operator {
+        "<" => truth(left < right),
+        ">" => truth(left > right),
+        "<=" => truth(left <= right),
+        ">=" => truth(left >= right),
+        "==" => truth(left == right),
+        "!=" => truth(left != right),
+        "&&" => truth(left != 0 && right != 0),
+        "||" => truth(left != 0 || right != 0),
+        operator => value::apply(operator, left, right),
+    }
+}
+
+/// The words, numbers and operators of a condition.
+pub(crate) fn split(text: &str) -> Vec<String> {
+    const LONG: [&str; 8] = ["&&", "||", "==", "!=", "<=", ">=", "<<", ">>"];
     let mut tokens = Vec::new();
-    let mut rest = text.trim();
+    let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        let len = match first {
-            '!' if rest.starts_with("!=") => 2,
-            '!' | '(' | ')' => 1,
-            '&' if rest.starts_with("&&") => 2,
-            '|' if rest.starts_with("||") => 2,
-            '=' if rest.starts_with("==") => 2,
-            c if c.is_ascii_alphanumeric() || c == '_' => {
-                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())
-            }
-            _ => return None,
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let len = if word(first) {
+            rest.find(|c| !word(c)).unwrap_or(rest.len())
+        } else if LONG.iter().any(|long| rest.starts_with(long)) {
+            2
+        } else {
+            first.len_utf8()
         };
         tokens.push(rest[..len].to_owned());
         rest = rest[len..].trim_start();
     }
-    Some(tokens)
+    tokens
 }
 
 #[cfg(test)]
@@ -121,28 +161,40 @@ mod tests {
 
     #[test]
     fn conditions() {
-        let number = |text: &str| {
-            let span = crate::source::Span { file: 0, start: 0, end: 0 };
-            vec![Token { kind: Kind::Number, text: text.into(), span, line: 0 }]
-        };
-        let defines = Defines::from([("A".into(), number("1")), ("B".into(), Vec::new())]);
         for (text, expected) in [
-            ("0", Some(false)),
-            ("1", Some(true)),
-            ("A", Some(true)),
-            ("B", Some(false)),
-            ("NOWHERE", Some(false)),
-            ("defined(B)", Some(true)),
-            ("!defined B", Some(false)),
-            ("A == 1 && !NOWHERE", Some(true)),
-            ("0 || (A != 1 || defined(A))", Some(true)),
-            ("A + 1", None),
-            ("(A", None),
-            ("A A", None),
-            ("", None),
+            ("0", Ok(0)),
+            ("1", Ok(1)),
+            ("NOWHERE", Ok(0)),
+            ("1 + 2 * 3", Ok(7)),
+            ("(1 + 2) * 3", Ok(9)),
+            ("7 / 2 % 2 - 1", Ok(0)),
+            ("-1 < 0 && +1 >= 1", Ok(1)),
+            ("1 << 3 >> 1", Ok(4)),
+            ("0xF & ~1 ^ 2 | 1", Ok(13)),
+            ("!0 == 1 != 0", Ok(1)),
+            ("0 || 1 && 0", Ok(0)),
+            ("1 ? 2 : 3", Ok(2)),
+            ("0 ? 2 : 0 ? 3 : 4", Ok(4)),
+            ("0 && 1 / 0", Ok(0)),
+            ("1 || 1 % 0", Ok(1)),
+            ("1 ? 5 : 1 / 0", Ok(5)),
+            ("017 == 15 && 10L == 10", Ok(1)),
+            ("1 / 0", Err("a division by zero")),
+            ("1 << 64", Err("a shift by more than 63 bits")),
+            ("1 +", Err("a value is missing")),
+            ("(1", Err("a parenthesis is open")),
+            ("1 1", Err("something is left behind the expression")),
+            ("1 ? 2", Err("`?` needs a `:`")),
+            ("09", Err("a number is none")),
+            ("@", Err("a value is missing")),
+            ("", Err("a value is missing")),
         ] {
-            assert_eq!(evaluate(text, &defines), expected, "{text}");
+            assert_eq!(evaluate(&split(text)), expected, "{text}");
         }
-        assert_eq!(evaluate(&"!".repeat(1000), &defines), None);
+        for deep in ["!", "(", "-", "1 ? "] {
+            assert_eq!(evaluate(&split(&deep.repeat(10_000))), Err("it is nested too deeply"));
+        }
+        let long = format!("1{}", " + 1".repeat(100_000));
+        assert_eq!(evaluate(&split(&long)), Ok(100_001));
     }
 }

@@ -13,6 +13,9 @@ pub(crate) struct Docs {
     pub(crate) tags: Vec<String>,
     /// The item itself, without comments.
     pub(crate) idl: Vec<String>,
+    /// Where the item is.
+    #[cfg_attr(not(feature = "tools"), allow(dead_code))]
+    pub(crate) span: Span,
 }
 
 impl Docs {
@@ -28,7 +31,8 @@ impl Docs {
         for comment in behind(input, last_token, next) {
             docs.add_comment(sources.text(comment.span));
         }
-        docs.idl = idl(input, sources, first_token.span.to(last_token.span));
+        docs.span = first_token.span.to(last_token.span);
+        docs.idl = idl(input, sources, docs.span);
         docs
     }
 
@@ -70,7 +74,10 @@ impl Docs {
 /// `idempotent` for `@idempotent` and `@idempotent,`.
 fn tag(word: &str) -> Option<&str> {
     let name = word.strip_prefix('@')?.trim_end_matches([',', ';', '.']);
-    ["idempotent", "deferred"].into_iter().find(|known| *known == name)
+    let known = ["bytes", "deferred", "idempotent", "open"].contains(&name);
+    // What `lint` is to let pass.
+    let allows = name.starts_with("allow(") && name.ends_with(')');
+    (known || allows).then_some(name)
 }
 
 /// The comments on the lines right above `first`, none of which has anything else on it.

@@ -30,6 +30,26 @@ pub enum Error {
     NoOutDir,
     /// The path names no file.
     NoFile(PathBuf),
+    /// An option is for a name that no compiled file has.
+    UnknownName {
+        /// The option.
+        option: &'static str,
+        /// What it is for: a type, for instance.
+        wanted: &'static str,
+        /// The name.
+        name: String,
+        /// A name that there is instead.
+        similar: Option<String>,
+    },
+    /// An option's value is not what Rust calls a type or path.
+    NotRust {
+        /// The option.
+        option: &'static str,
+        /// The value.
+        text: String,
+        /// Why it is none.
+        cause: syn::Error,
+    },
     /// The compiler has generated what is no Rust: a fault of its own.
     Bug(syn::Error),
 }
@@ -52,6 +72,13 @@ impl fmt::Display for Error {
             Self::Source(report) => fmt::Display::fmt(report, f),
             Self::NoOutDir => f.write_str("no folder to write to: set OUT_DIR or call out_dir"),
             Self::NoFile(path) => write!(f, "`{}` names no file", path.display()),
+            Self::UnknownName { option, wanted, name, similar } => {
+                write!(f, "{option}: there is no {wanted} `{name}`")?;
+                similar.iter().try_for_each(|similar| write!(f, ", but there is `{similar}`"))
+            }
+            Self::NotRust { option, text, cause } => {
+                write!(f, "{option}: `{text}` is no path to a Rust type: {cause}")
+            }
             Self::Bug(cause) => write!(f, "rpcgen has a fault, please report it: {cause}"),
         }
     }
@@ -67,8 +94,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read { cause, .. } | Self::Write { cause, .. } => Some(cause),
-            Self::Bug(cause) => Some(cause),
-            Self::Source(_) | Self::NoOutDir | Self::NoFile(_) => None,
+            Self::NotRust { cause, .. } | Self::Bug(cause) => Some(cause),
+            Self::Source(_) | Self::NoOutDir | Self::NoFile(_) | Self::UnknownName { .. } => None,
         }
     }
 }

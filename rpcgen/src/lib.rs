@@ -20,16 +20,26 @@
 //! stale. No other program is needed: neither a C preprocessor nor rustfmt.
 
 mod ast;
+#[cfg(feature = "tools")]
+pub mod breaking;
 mod code;
 mod condition;
 mod config;
+#[cfg(feature = "tools")]
+pub mod describe;
 mod diag;
 mod docs;
 mod emit;
 mod error;
+#[cfg(feature = "tools")]
+mod format;
 mod lexer;
+#[cfg(feature = "tools")]
+pub mod lint;
 mod model;
+mod names;
 mod naming;
+mod options;
 mod parser;
 mod preprocess;
 mod resolve;
@@ -38,9 +48,17 @@ mod value;
 
 use std::path::Path;
 
-pub use config::{Config, configure};
-pub use diag::Report;
+#[cfg(feature = "tools")]
+pub use code::{codes, explain};
+pub use config::{Config, Output, configure};
+#[cfg(feature = "tools")]
+pub use describe::{Description, describe};
+pub use diag::{Finding, Report, Severity};
+#[cfg(feature = "tools")]
+pub use emit::Samples;
 pub use error::Error;
+#[cfg(feature = "tools")]
+pub use format::format;
 
 /// Compiles a `.x` file into `OUT_DIR`, where `farcall::include_x!` finds it. For `build.rs`.
 ///

@@ -1,5 +1,7 @@
 //! A `.x` file as it is generated from: every name resolved, every Rust name chosen.
 
+use std::collections::BTreeMap;
+
 use crate::docs::Docs;
 
 /// An index into [`Model::types`].
@@ -10,6 +12,8 @@ pub(crate) struct Model {
     /// In the order of the definitions.
     pub(crate) items: Vec<Item>,
     pub(crate) types: Vec<TypeItem>,
+    /// The module of each namespace, which is named as before its definitions: `a::b::`.
+    pub(crate) namespaces: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -37,6 +41,7 @@ pub(crate) enum ConstantValue {
 pub(crate) struct TypeItem {
     /// The name in the `.x` file; a path for a body inside of another.
     pub(crate) idl: String,
+    /// Its name, or its path if it is not generated.
     pub(crate) rust: String,
     pub(crate) body: Body,
     pub(crate) docs: Docs,
@@ -48,6 +53,8 @@ pub(crate) enum Body {
     Enum(Enum),
     Struct(Struct),
     Union(Box<Union>),
+    /// Written by hand elsewhere, by option. No item.
+    Extern,
 }
 
 /// What a declaration means on the wire and in Rust.
@@ -64,6 +71,8 @@ pub(crate) enum Type {
     OpaqueFixed(u32),
     Opaque(u32),
     String(u32),
+    /// A string that is bytes in Rust.
+    ByteString(u32),
     Named(TypeId),
     Fixed(Box<Self>, u32),
     Array(Box<Self>, u32),
@@ -78,11 +87,13 @@ pub(crate) enum Type {
     Nested(Box<Self>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Enum {
     pub(crate) members: Vec<Member>,
     /// Names for values that a member has already.
     pub(crate) aliases: Vec<Member>,
+    /// The variant for values without a name, if the enum is open.
+    pub(crate) unknown: Option<String>,
 }
 
 impl Enum {
@@ -102,8 +113,8 @@ pub(crate) struct Member {
 #[derive(Debug)]
 pub(crate) struct Struct {
     pub(crate) fields: Vec<Field>,
-    /// The last member's name, if the struct is a node of a list; `fields` is without it.
-    pub(crate) next: Option<String>,
+    /// The last member, if the struct is a node of a list; `fields` is without it.
+    pub(crate) next: Option<Field>,
 }
 
 #[derive(Debug)]
@@ -168,6 +179,9 @@ pub(crate) struct Version {
     pub(crate) number: u32,
     /// By ascending number, without a procedure 0 that has neither arguments nor results.
     pub(crate) procedures: Vec<Procedure>,
+    /// That procedure, if it is declared.
+    #[cfg_attr(not(feature = "tools"), allow(dead_code))]
+    pub(crate) null: Option<Procedure>,
     pub(crate) docs: Docs,
 }
 

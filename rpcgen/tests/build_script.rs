@@ -29,7 +29,7 @@ fn only_what_has_changed_is_written() {
 
     fs::write(folder.join("limits.x"), "const OTHER = 4;\n").unwrap();
     let Err(Error::Source(report)) = compile() else { panic!("an error in the file") };
-    assert_eq!(report.count(), 1);
+    assert_eq!(report.errors(), 1);
     assert!(fs::read_to_string(&output).unwrap().contains("e.array(&self.a, 4)"));
 }
 

@@ -1,5 +1,7 @@
 //! What is wrong in a file is shown at its place, all of it at once.
 
+use farcall_rpcgen::Severity;
+
 fn report(text: &str) -> String {
     let error = farcall_rpcgen::configure().generate_text("kv.x", text).unwrap_err();
     assert_eq!(format!("{error:?}"), format!("\n{error}"));
@@ -100,8 +102,9 @@ fn every_rule_has_its_place_and_message() {
         ("#ifdef A", "1:1: this condition has no `#endif`"),
         ("#if A +\n#endif", "1:1: this condition is not understood"),
         ("#bogus", "1:1: unknown directive `#bogus`"),
-        ("#define F(x) x", "1:1: only `#define NAME VALUE` is understood"),
-        ("#include <a.h>", "1:1: only `#include \"FILE\"` is understood"),
+        ("#define 1 x", "1:1: only `#define NAME VALUE` is understood"),
+        ("#define F(x) x\nconst A = F(1);", "2:11: `F` has parameters, which are not understood"),
+        ("#include a", "1:1: only `#include \"FILE\"` and `#include <FILE>` are understood"),
         // Grammar.
         ("int x;", "1:1: expected a definition, found `int`"),
         ("struct int { int a; };", "1:8: expected a name, found `int`"),
@@ -109,8 +112,15 @@ fn every_rule_has_its_place_and_message() {
         ("struct s { int a[]; };", "1:18: expected a number or the name of a constant, found `]`"),
         ("struct s { int a<1; };", "1:19: expected `>`, found `;`"),
         ("struct s { int a;", "1:18: expected a type, found the end of the file"),
-        ("struct s { string a; };", "1:19: `string` needs a length"),
-        ("struct s { opaque *a; };", "1:20: `opaque` needs a length"),
+        ("struct s { string a[3]; };", "1:19: `string` has a length of its own"),
+        ("struct s { opaque a; };", "1:19: `opaque` needs a length"),
+        ("struct s { opaque *a; };", "1:20: `opaque` has a length of its own"),
+        ("struct s { int **a; };", "1:17: a declaration has only one `*`, `[]` or `<>`"),
+        ("struct s { int a<>[2]; };", "1:19: a declaration has only one `*`, `[]` or `<>`"),
+        ("struct s { int *a<>; };", "1:18: a declaration has only one `*`, `[]` or `<>`"),
+        ("struct s { long long a; };", "1:12: `long long` is C's name for a `hyper`"),
+        ("namespace a {\nconst A = 1;", "1:11: this namespace has no `}`"),
+        ("package \"a.1\";", "1:1: a package is called by names with dots between them"),
         ("typedef void;", "1:1: `typedef void` names no type"),
         ("union u switch (void) { default: void; };", "1:17: a union needs a discriminant"),
         (
@@ -127,9 +137,11 @@ fn every_rule_has_its_place_and_message() {
         ("typedef struct s s;", "1:18: type `s` is defined by itself"),
         (
             "const A = B;\nconst B = A;\nstruct s { int x<A>; };",
-            "3:18: this constant is defined by itself",
+            "1:7: constant `A` is defined by itself",
         ),
         // Ranges.
+        ("const A = 1 / 0;", "1:11: this expression has no value"),
+        ("const A = 0xFFFFFFFFFFFFFFFF + 1;", "1:7: constant 18446744073709551616 is out of range"),
         ("struct s { opaque a[4294967296]; };", "1:21: length 4294967296 is out of range"),
         ("struct s { int a<-1>; };", "1:18: bound -1 is out of range"),
         ("struct s { int a[0]; };", "1:18: an array of fixed length needs an element"),
@@ -169,11 +181,68 @@ fn every_rule_has_its_place_and_message() {
 }
 
 #[test]
+fn findings_are_data_too() {
+    let text =
+        "struct \u{e9}s {\n    strin key<>;\n};\nstruct t {\n    stat a[2][3];\n    char *p;\n};\n";
+    let text = text.replace('\u{e9}', "/* \u{e9} */ ");
+    let Err(farcall_rpcgen::Error::Source(report)) =
+        farcall_rpcgen::configure().output_text("kv.x", &text)
+    else {
+        panic!("no errors")
+    };
+    assert_eq!((report.errors(), report.warnings(), report.notes()), (2, 1, 0));
+    let findings: Vec<_> = report.findings().collect();
+    let shown: Vec<_> = findings
+        .iter()
+        .map(|f| (f.code, f.severity, (f.line, f.column), (f.end_line, f.end_column)))
+        .collect();
+    let expected = [
+        ("E0301", Severity::Error, (2, 5), (2, 10)),
+        ("E0208", Severity::Error, (5, 14), (5, 15)),
+        ("W0201", Severity::Warning, (6, 5), (6, 11)),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(findings[0].message, "cannot find type `strin`");
+    assert_eq!(findings[0].file, "kv.x");
+    assert_eq!(findings[0].help.as_deref(), Some("a type has a similar name: `string`"));
+    assert!(report == report.clone() && !report.is_empty());
+}
+
+#[test]
+fn colours_are_only_in_the_escapes() {
+    let Err(farcall_rpcgen::Error::Source(report)) =
+        farcall_rpcgen::generate("tests/diagnostics/several.x")
+    else {
+        panic!("no errors")
+    };
+    let coloured = report.render(true);
+    assert!(coloured.contains("\u{1b}[1m\u{1b}[91merror[E0202]"), "{coloured:?}");
+    let mut plain = String::new();
+    let mut parts = coloured.split('\u{1b}');
+    plain.push_str(parts.next().unwrap());
+    for part in parts {
+        plain.push_str(part.split_once('m').unwrap().1);
+    }
+    assert_eq!(plain, report.render(false));
+}
+
+#[test]
+fn warnings_and_notes_stop_nothing() {
+    let text = "%#include <stdio.h>\nstruct s { char *p; };\n#warning old\n";
+    let output = farcall_rpcgen::configure().output_text("kv.x", text).unwrap();
+    assert!(output.code.contains("pub struct S"));
+    let report = output.notes;
+    assert_eq!((report.errors(), report.warnings(), report.notes()), (0, 2, 1));
+    let codes: Vec<_> = report.findings().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["N0101", "W0201", "W0101"]);
+}
+
+#[test]
 fn no_nesting_is_too_deep_for_the_compiler() {
-    let depth = 100_000;
+    let depth = 20_000;
     let text =
         format!("struct s {{ {}int a;{} }};", "struct { ".repeat(depth), "} x; ".repeat(depth));
-    assert_eq!(places(&text)[0], "1:588: bodies are nested too deeply");
+    assert_eq!(places(&text)[0], "1:595: this is nested too deeply");
     let parentheses = format!("#if {}1\n#endif", "(".repeat(depth));
     assert_eq!(places(&parentheses), ["1:1: this condition is not understood"]);
 }

@@ -1,6 +1,7 @@
 //! Every expected file compiles, without a warning, and does on the wire what its `.x` file says.
 
 #![deny(missing_docs, warnings, clippy::all)]
+#![forbid(unsafe_code)]
 
 macro_rules! fixtures {
     ($($name:ident)*) => {$(
@@ -11,7 +12,9 @@ macro_rules! fixtures {
     )*};
 }
 
-fixtures! { keywords kv multi_version pmap_prot rpcb_prot recursion types unions }
+fixtures! {
+    clashes keywords kv large multi_version recursion types unions
+}
 
 use std::fmt::Debug;
 
@@ -226,35 +229,41 @@ fn unions_by_number_and_bool() {
 }
 
 #[test]
-fn the_portmappers_lists() {
-    use pmap_prot::{Mapping, Pmaplist};
-    let map = Mapping { prog: 100_000, vers: 2, prot: pmap_prot::IPPROTO_TCP, port: 111 };
-    round_trip(&map, &words(&[100_000, 2, 6, 111]));
-    let list = vec![Pmaplist { map }, Pmaplist { map }];
-    let mut e = Encoder::new();
-    e.list(&list).unwrap();
-    let wire = words(&[1, 100_000, 2, 6, 111, 1, 100_000, 2, 6, 111, 0]);
-    assert_eq!(e.into_bytes(), wire);
-    assert_eq!(Decoder::from_slice(&wire).list::<Pmaplist>().unwrap(), list);
+fn large_arrays_are_not_on_the_stack() {
+    with_small_stack(|| {
+        let names = vec!["a".to_owned(); 5000];
+        let page =
+            large::Page { first: Bytes::from(vec![1; 131_072]), numbers: vec![2; 100_000], names };
+        let wire = encode(&page).unwrap();
+        assert_eq!((wire.len(), page.encoded_len()), (131_072 + 400_000 + 40_000, wire.len()));
+        assert_eq!(decode::<large::Page>(&wire).unwrap().clone(), page);
+
+        let wrong = |len, wanted| EncodeErrorKind::WrongLength { len, wanted };
+        let short = large::Page { first: Bytes::new(), ..page.clone() };
+        assert_eq!(encode(&short).unwrap_err().kind(), wrong(0, 131_072));
+        let long = large::Page { numbers: vec![2; 100_001], ..page.clone() };
+        let error = encode(&long).unwrap_err();
+        assert_eq!(error.to_string(), "numbers: length 100001 is not 100000");
+        let short = large::Page { names: vec![], ..page };
+        assert_eq!(encode(&short).unwrap_err().kind(), wrong(0, 5000));
+
+        let error = decode::<large::Page>(&wire[..131_072]).unwrap_err();
+        let missing = DecodeErrorKind::Truncated { needed: 400_000, remaining: 0 };
+        assert_eq!((error.kind(), error.offset()), (missing, 131_072));
+    });
 }
 
 #[test]
-fn a_statistics_record() {
-    let value = rpcb_prot::RpcbStat {
-        info: [0; 13],
-        setinfo: 1,
-        unsetinfo: 2,
-        addrinfo: vec![rpcb_prot::RpcbsAddrlist {
-            prog: 3,
-            vers: 4,
-            success: 5,
-            failure: 6,
-            netid: "udp".into(),
-        }],
-        rmtinfo: vec![],
-    };
-    let tail = [1, 2, 1, 3, 4, 5, 6, 3, 0x7564_7000, 0, 0];
-    round_trip(&value, &words(&[&[0; 13][..], &tail].concat()));
+fn arrays_of_rust_up_to_16_kib() {
+    let edge = large::Edge { small: [1; 16_384], few: [2; 4096] };
+    let wire = [vec![0x0101_0101; 4096], vec![2; 4096]].concat();
+    round_trip(&edge, &words(&wire));
+}
+
+/// Runs with little stack: what needs some for each element does not come through.
+fn with_small_stack(run: fn()) {
+    let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(run);
+    thread.unwrap().join().unwrap();
 }
 
 #[test]
@@ -290,16 +299,10 @@ mod recursion_tests {
     use super::recursion::{
         Branch, Bush, ByAlias, ByValue, Expr, Item, Node, Ping, Pong, Tick, Tree,
     };
-    use super::{decode, encode, round_trip, words};
+    use super::{decode, encode, round_trip, with_small_stack, words};
     use farcall::xdr::{DecodeErrorKind, Decoder, Encoder, Limits};
 
     const NODES: i32 = 1_000_000;
-
-    /// Runs with little stack: what needs some for each node does not come through.
-    fn with_small_stack(run: fn()) {
-        let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(run);
-        thread.unwrap().join().unwrap();
-    }
 
     #[test]
     fn a_long_list_takes_no_stack() {
@@ -323,6 +326,32 @@ mod recursion_tests {
             let wire = encode(&root).unwrap();
             assert_eq!(wire.len(), farcall::xdr::Encode::encoded_len(&root));
             assert_eq!(decode::<Branch>(&wire).unwrap().clone(), root);
+        });
+    }
+
+    #[test]
+    fn a_long_chain_takes_no_stack() {
+        with_small_stack(|| {
+            let node = |value| Node { value };
+            let value = ByAlias { first: (node(-1), (0..NODES).map(node).collect()), all: vec![] };
+            let wire = encode(&value).unwrap();
+            assert_eq!(wire.len(), farcall::xdr::Encode::encoded_len(&value));
+            assert_eq!(decode::<ByAlias>(&wire).unwrap().clone(), value);
+        });
+    }
+
+    #[test]
+    fn the_deepest_tree_takes_little_stack() {
+        with_small_stack(|| {
+            // The limit counts the optional at the end too.
+            let depth = Limits::DEFAULT.depth as usize - 1;
+            let wire = words(&[[7, 1].repeat(depth), vec![7, 0], vec![0; depth + 1]].concat());
+            let tree = decode::<Tree>(&wire).unwrap();
+            assert_eq!(encode(&tree).unwrap(), wire);
+            assert_eq!(tree.clone(), tree);
+            let deeper = words(&[7, 1].repeat(depth + 2));
+            let error = decode::<Tree>(&deeper).unwrap_err();
+            assert_eq!((error.kind(), error.offset()), (DecodeErrorKind::TooDeep, 128 * 8 + 4));
         });
     }
 

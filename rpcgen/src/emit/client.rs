@@ -79,12 +79,22 @@ fn connection() -> TokenStream {
         pub fn null(&self) -> ::farcall::codegen::Result<(), ::farcall::codegen::Error> {
             self.0.null()
         }
+        /// What happened on the connection so far, for this client and its clones.
+        #[must_use]
+        pub fn stats(&self) -> ::farcall::codegen::ClientStats {
+            self.0.stats()
+        }
+        /// The client without the types of this version.
+        #[must_use]
+        pub fn inner(&self) -> &::farcall::codegen::Client {
+            &self.0
+        }
     }
 }
 
 fn result_type(codec: &Codec<'_>, procedure: &Procedure) -> TokenStream {
     match &procedure.result {
-        Some(ty) => codec.ty(codec.model.expand(ty)),
+        Some(ty) => codec.ty(codec.context.model.expand(ty)),
         None => quote!(()),
     }
 }
@@ -117,18 +127,17 @@ fn method(
 
 /// The type of a client's parameter: what can be read from is borrowed.
 fn parameter(codec: &Codec<'_>, ty: &Type) -> TokenStream {
-    let ty = codec.model.expand(ty);
+    let ty = codec.context.model.expand(ty);
     match ty {
         Type::String(_) => quote!(&str),
-        Type::Opaque(_) => quote!(&(impl ::farcall::codegen::AsOpaque + ?Sized)),
+        Type::OpaqueFixed(_) if codec.context.facts.is_large(ty) => opaque(),
+        Type::Opaque(_) | Type::ByteString(_) => opaque(),
         Type::OpaqueFixed(size) => {
             let bytes = codec::fixed(&quote!(u8), *size);
             quote!(&#bytes)
         }
-        Type::Array(inner, _) => {
-            let inner = codec.ty(inner);
-            quote!(&[#inner])
-        }
+        Type::Array(inner, _) => slice(codec, inner),
+        Type::Fixed(inner, _) if codec.context.facts.is_large(ty) => slice(codec, inner),
         Type::List(id) => {
             let node = codec.name(*id);
             quote!(&[#node])
@@ -149,9 +158,18 @@ fn parameter(codec: &Codec<'_>, ty: &Type) -> TokenStream {
     }
 }
 
+fn opaque() -> TokenStream {
+    quote!(&(impl ::farcall::codegen::AsOpaque + ?Sized))
+}
+
+fn slice(codec: &Codec<'_>, inner: &Type) -> TokenStream {
+    let inner = codec.ty(inner);
+    quote!(&[#inner])
+}
+
 fn by_value(codec: &Codec<'_>, ty: &Type) -> bool {
     match ty {
-        Type::Named(id) => matches!(codec.model.types[*id].body, Body::Enum(_)),
+        Type::Named(id) => matches!(codec.context.model.types[*id].body, Body::Enum(_)),
         Type::Fixed(..) | Type::Chain(_) => false,
         _ => true,
     }
@@ -159,12 +177,13 @@ fn by_value(codec: &Codec<'_>, ty: &Type) -> bool {
 
 fn place(codec: &Codec<'_>, argument: &Argument) -> Place {
     let name = ident(&argument.rust);
-    let ty = codec.model.expand(&argument.ty);
+    let ty = codec.context.model.expand(&argument.ty);
     let inner = if let Type::Nested(inner) = ty { inner } else { ty };
     match inner {
         Type::Option(_) => Place::OptionRef(quote!(#name)),
         Type::String(_)
         | Type::Opaque(_)
+        | Type::ByteString(_)
         | Type::OpaqueFixed(_)
         | Type::Array(..)
         | Type::List(_) => Place::Ref(quote!(#name)),
@@ -177,7 +196,7 @@ fn place(codec: &Codec<'_>, argument: &Argument) -> Place {
 fn encode_arguments(codec: &Codec<'_>, arguments: &[Argument]) -> TokenStream {
     let e = format_ident!("e");
     let encode = |argument: &Argument| {
-        codec.encode(codec.model.expand(&argument.ty), &place(codec, argument), &e)
+        codec.encode(codec.context.model.expand(&argument.ty), &place(codec, argument), &e)
     };
     match arguments {
         [] => quote!(|_| Ok(())),

@@ -3,17 +3,17 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::facts::Facts;
-use super::{ident, number};
-use crate::model::{Body, Model, Type, TypeId};
+use super::{Context, ident, namespaces, number};
+use crate::model::{Body, Type, TypeId};
 
 /// Writes expressions for one place in the output.
 #[derive(Debug)]
 pub(super) struct Codec<'a> {
-    pub(super) model: &'a Model,
-    pub(super) facts: &'a Facts,
-    /// The path from there to where the types are: nothing, or `super::super::`.
+    pub(super) context: &'a Context<'a>,
+    /// The path from there to where the types of its namespace are: nothing, or `super::super::`.
     pub(super) root: TokenStream,
+    /// The namespace, named as before its definitions.
+    pub(super) namespace: &'a str,
     /// The type that `Self` is there.
     pub(super) this: Option<TypeId>,
 }
@@ -113,12 +113,18 @@ impl Codec<'_> {
             Type::F64 => quote!(f64),
             Type::Bool => quote!(bool),
             Type::Quadruple => quote!(::farcall::codegen::Quadruple),
-            Type::OpaqueFixed(size) => fixed(&quote!(u8), *size),
-            Type::Opaque(_) => quote!(::farcall::codegen::Bytes),
+            Type::OpaqueFixed(size) if !self.context.facts.is_large(ty) => {
+                fixed(&quote!(u8), *size)
+            }
+            Type::OpaqueFixed(_) | Type::Opaque(_) | Type::ByteString(_) => {
+                quote!(::farcall::codegen::Bytes)
+            }
             Type::String(_) => quote!(::farcall::codegen::String),
             Type::Named(id) => self.name(*id),
-            Type::Fixed(inner, size) => fixed(&self.ty(inner), *size),
-            Type::Array(inner, _) => vec(&self.ty(inner)),
+            Type::Fixed(inner, size) if !self.context.facts.is_large(ty) => {
+                fixed(&self.ty(inner), *size)
+            }
+            Type::Fixed(inner, _) | Type::Array(inner, _) => vec(&self.ty(inner)),
             Type::Option(inner) => {
                 let inner = self.ty(inner);
                 quote!(::farcall::codegen::Option<#inner>)
@@ -140,23 +146,36 @@ impl Codec<'_> {
         if self.this == Some(id) {
             return quote!(Self);
         }
-        let (root, name) = (&self.root, ident(&self.model.types[id].rust));
-        quote!(#root #name)
+        let item = &self.context.model.types[id];
+        if let Body::Extern = item.body {
+            return super::path(&item.rust);
+        }
+        let path = namespaces::path(self.context.model, self.namespace, &item.idl);
+        let (root, name) = (&self.root, ident(&item.rust));
+        quote!(#root #path #name)
+    }
+
+    /// An enum's value as an `i32`.
+    pub(super) fn number(&self, id: TypeId, value: &TokenStream) -> TokenStream {
+        match &self.context.model.types[id].body {
+            Body::Enum(body) if body.unknown.is_some() => quote!(i32::from(#value)),
+            _ => quote!(#value as i32),
+        }
     }
 
     pub(super) fn is_enum(&self, ty: &Type) -> bool {
-        matches!(ty, Type::Named(id) if matches!(self.model.types[*id].body, Body::Enum(_)))
+        matches!(ty, Type::Named(id) if matches!(self.context.model.types[*id].body, Body::Enum(_)))
     }
 
     /// Whether the `Encode` and `Decode` of the type's Rust do all that the declaration says.
     pub(super) fn is_plain(&self, ty: &Type) -> bool {
         match ty {
-            Type::Opaque(max) | Type::String(max) => *max == u32::MAX,
+            Type::Opaque(max) | Type::String(max) | Type::ByteString(max) => *max == u32::MAX,
+            Type::OpaqueFixed(_) => !self.context.facts.is_large(ty),
             Type::Array(inner, max) => *max == u32::MAX && self.is_plain(inner),
-            Type::Fixed(inner, _) | Type::Option(inner) | Type::Boxed(inner) => {
-                self.is_plain(inner)
-            }
-            Type::Named(id) => match &self.model.types[*id].body {
+            Type::Fixed(inner, _) => !self.context.facts.is_large(ty) && self.is_plain(inner),
+            Type::Option(inner) | Type::Boxed(inner) => self.is_plain(inner),
+            Type::Named(id) => match &self.context.model.types[*id].body {
                 Body::Alias(target) => self.is_plain(target),
                 _ => true,
             },
@@ -169,8 +188,12 @@ impl Codec<'_> {
     pub(super) fn encode(&self, ty: &Type, place: &Place, e: &Ident) -> Encoding {
         let reference = place.reference();
         match ty {
+            Type::OpaqueFixed(size) if self.context.facts.is_large(ty) => {
+                let size = number(*size);
+                Encoding::Fallible(quote!(#e.opaque_exact(#reference, #size)))
+            }
             Type::OpaqueFixed(_) => Encoding::Plain(quote!(#e.opaque_fixed(#reference))),
-            Type::Opaque(max) => {
+            Type::Opaque(max) | Type::ByteString(max) => {
                 let max = bound(*max);
                 Encoding::Fallible(quote!(#e.opaque(#reference, #max)))
             }
@@ -179,6 +202,15 @@ impl Codec<'_> {
                 Encoding::Fallible(quote!(#e.string(#reference, #max)))
             }
             Type::Named(id) => self.encode_named(*id, place, e),
+            Type::Fixed(inner, size) if self.context.facts.is_large(ty) => {
+                let size = number(*size);
+                Encoding::Fallible(if self.is_plain(inner) {
+                    quote!(#e.array_exact(#reference, #size))
+                } else {
+                    let each = self.encode(inner, &Place::item(), &format_ident!("e")).body();
+                    quote!(#e.array_exact_with(#reference, #size, |e, item| #each))
+                })
+            }
             Type::Fixed(inner, _) => Encoding::Fallible(if self.is_plain(inner) {
                 quote!(#e.array_fixed(#reference))
             } else {
@@ -211,13 +243,13 @@ impl Codec<'_> {
     }
 
     fn encode_named(&self, id: TypeId, place: &Place, e: &Ident) -> Encoding {
-        match &self.model.types[id].body {
+        match &self.context.model.types[id].body {
             Body::Alias(target) => self.encode(target, place, e),
             Body::Enum(_) => {
-                let value = place.value();
-                Encoding::Plain(quote!(#e.i32(#value as i32)))
+                let value = self.number(id, &place.value());
+                Encoding::Plain(quote!(#e.i32(#value)))
             }
-            Body::Struct(_) | Body::Union(_) => {
+            Body::Struct(_) | Body::Union(_) | Body::Extern => {
                 let reference = place.reference();
                 Encoding::Fallible(quote!(::farcall::codegen::Encode::encode(#reference, #e)))
             }
@@ -238,8 +270,12 @@ impl Codec<'_> {
     pub(super) fn decode(&self, ty: &Type, d: &Ident) -> TokenStream {
         let with = |inner| self.decode(inner, &format_ident!("d"));
         match ty {
+            Type::OpaqueFixed(size) if self.context.facts.is_large(ty) => {
+                let size = number(*size);
+                quote!(#d.opaque_exact(#size))
+            }
             Type::OpaqueFixed(_) => quote!(#d.opaque_fixed()),
-            Type::Opaque(max) => {
+            Type::Opaque(max) | Type::ByteString(max) => {
                 let max = bound(*max);
                 quote!(#d.opaque(#max))
             }
@@ -247,10 +283,18 @@ impl Codec<'_> {
                 let max = bound(*max);
                 quote!(#d.string(#max))
             }
-            Type::Named(id) => match &self.model.types[*id].body {
+            Type::Named(id) => match &self.context.model.types[*id].body {
                 Body::Alias(target) => self.decode(target, d),
                 _ => quote!(::farcall::codegen::Decode::decode(#d)),
             },
+            Type::Fixed(inner, size) if self.context.facts.is_large(ty) => {
+                let size = number(*size);
+                if self.is_plain(inner) {
+                    return quote!(#d.array_exact(#size));
+                }
+                let each = with(inner);
+                quote!(#d.array_exact_with(#size, |d| #each))
+            }
             Type::Fixed(inner, _) if self.is_plain(inner) => quote!(#d.array_fixed()),
             Type::Fixed(inner, _) => {
                 let each = with(inner);
@@ -291,7 +335,7 @@ impl Codec<'_> {
 
     /// The same as a function of a decoder `d`.
     pub(super) fn decoder(&self, ty: &Type) -> TokenStream {
-        let expanded = self.model.expand(ty);
+        let expanded = self.context.model.expand(ty);
         if let Type::Named(_) = expanded {
             return quote!(::farcall::codegen::Decode::decode);
         }

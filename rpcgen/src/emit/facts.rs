@@ -2,6 +2,9 @@
 
 use crate::model::{Body, Field, Model, Type, TypeId};
 
+/// More bytes than this are no array of Rust, which would be on the stack while it is decoded.
+const MAX_ARRAY: u64 = 16 << 10;
+
 /// The longest array that has `Default`.
 const MAX_DEFAULT_LEN: u32 = 32;
 
@@ -12,26 +15,32 @@ struct Fact {
     fixed_len: Option<u64>,
     /// The longest encoded length, if there is one.
     max_len: Option<u64>,
+    /// About how many bytes a value takes in memory, without what is behind pointers.
+    size: u64,
     copy: bool,
     default: bool,
 }
 
 /// Where a type leads back to itself, which only an optional or a list does.
-const AGAIN: Fact = Fact { fixed_len: None, max_len: None, copy: false, default: true };
+const AGAIN: Fact = Fact { fixed_len: None, max_len: None, size: 0, copy: false, default: true };
+
+/// A type of which nothing is known.
+const FOREIGN: Fact =
+    Fact { fixed_len: None, max_len: None, size: 64, copy: false, default: false };
 
 /// The facts of all types of a model.
 #[derive(Debug)]
 pub(super) struct Facts {
     types: Vec<Fact>,
-    floats: Vec<bool>,
+    exact: Vec<bool>,
 }
 
 impl Facts {
     pub(super) fn of(model: &Model) -> Self {
         let mut finder = Finder { model, found: vec![None; model.types.len()] };
         let types = (0..model.types.len()).map(|id| finder.item(id)).collect();
-        let floats = (0..model.types.len()).map(|id| has_float(model, id)).collect();
-        Self { types, floats }
+        let exact = (0..model.types.len()).map(|id| is_exact(model, id)).collect();
+        Self { types, exact }
     }
 
     /// The longest encoded length of a named type, if there is one that any machine can count.
@@ -51,8 +60,14 @@ impl Facts {
         self.types[id].default
     }
 
-    pub(super) fn has_float(&self, id: TypeId) -> bool {
-        self.floats[id]
+    /// Whether the type has `Eq` and `Hash`.
+    pub(super) fn is_exact(&self, id: TypeId) -> bool {
+        self.exact[id]
+    }
+
+    /// Whether an array of fixed length, or opaque data, is too large for an array of Rust.
+    pub(super) fn is_large(&self, ty: &Type) -> bool {
+        is_large(ty, &mut |id| self.types[id])
     }
 }
 
@@ -71,17 +86,19 @@ impl Finder<'_> {
         let fact = match &model.types[id].body {
             Body::Alias(ty) => of_type(ty, &mut |id| self.item(id)),
             Body::Enum(_) => scalar(4, false),
+            Body::Extern => FOREIGN,
             Body::Struct(body) => self.fields(&body.fields),
             Body::Union(body) => {
                 let arms = body.arms.iter().chain(&body.default);
-                let lens = arms.map(|arm| match &arm.field {
-                    Some(field) => of_type(&field.ty, &mut |id| self.item(id)).max_len,
-                    None => Some(0),
-                });
-                let longest =
-                    lens.collect::<Option<Vec<_>>>().and_then(|lens| lens.into_iter().max());
-                let max_len = longest.and_then(|len| len.checked_add(4));
-                Fact { fixed_len: None, max_len, copy: false, default: false }
+                let (mut longest, mut largest) = (Some(0), 0);
+                for field in arms.filter_map(|arm| arm.field.as_ref()) {
+                    let one = of_type(&field.ty, &mut |id| self.item(id));
+                    longest = longest.zip(one.max_len).map(|(a, b): (u64, u64)| a.max(b));
+                    largest = one.size.max(largest);
+                }
+                let max_len = sum(longest, Some(4));
+                let size = largest.saturating_add(8);
+                Fact { fixed_len: None, max_len, size, copy: false, default: false }
             }
         };
         self.found[id] = Some(fact);
@@ -89,11 +106,12 @@ impl Finder<'_> {
     }
 
     fn fields(&mut self, fields: &[Field]) -> Fact {
-        let mut all = Fact { fixed_len: Some(0), max_len: Some(0), copy: true, default: true };
+        let mut all = Fact { size: 0, ..scalar(0, true) };
         for field in fields {
             let one = of_type(&field.ty, &mut |id| self.item(id));
             all.fixed_len = sum(all.fixed_len, one.fixed_len);
             all.max_len = sum(all.max_len, one.max_len);
+            all.size = all.size.saturating_add(one.size);
             all.copy &= one.copy;
             all.default &= one.default;
         }
@@ -102,15 +120,34 @@ impl Finder<'_> {
 }
 
 fn scalar(len: u64, default: bool) -> Fact {
-    Fact { fixed_len: Some(len), max_len: Some(len), copy: true, default }
+    Fact { fixed_len: Some(len), max_len: Some(len), size: len, copy: true, default }
 }
 
 /// A type that takes memory of its own.
 fn heap(max_len: Option<u64>) -> Fact {
-    Fact { fixed_len: None, max_len, copy: false, default: true }
+    Fact { fixed_len: None, max_len, size: 24, copy: false, default: true }
+}
+
+fn is_large(ty: &Type, item: &mut dyn FnMut(TypeId) -> Fact) -> bool {
+    let size = match ty {
+        Type::OpaqueFixed(size) => u64::from(*size),
+        Type::Fixed(inner, size) => of_type(inner, item).size.saturating_mul(u64::from(*size)),
+        _ => 0,
+    };
+    size > MAX_ARRAY
 }
 
 fn of_type(ty: &Type, item: &mut dyn FnMut(TypeId) -> Fact) -> Fact {
+    if is_large(ty, item) {
+        // A `Vec` or `Bytes`: empty is not its right length.
+        let fact = fixed_type(ty, item);
+        return Fact { fixed_len: fact.fixed_len, default: false, ..heap(fact.max_len) };
+    }
+    fixed_type(ty, item)
+}
+
+/// The same, arrays of Rust for all arrays of fixed length.
+fn fixed_type(ty: &Type, item: &mut dyn FnMut(TypeId) -> Fact) -> Fact {
     match ty {
         Type::I32 | Type::U32 | Type::F32 | Type::Bool => scalar(4, true),
         Type::I64 | Type::U64 | Type::F64 => scalar(8, true),
@@ -120,7 +157,7 @@ fn of_type(ty: &Type, item: &mut dyn FnMut(TypeId) -> Fact) -> Fact {
             default: *size <= MAX_DEFAULT_LEN,
             ..scalar(u64::from(*size).next_multiple_of(4), true)
         },
-        Type::Opaque(max) | Type::String(max) => {
+        Type::Opaque(max) | Type::String(max) | Type::ByteString(max) => {
             heap(bounded(*max).map(|max| 4 + max.next_multiple_of(4)))
         }
         Type::Named(id) => item(*id),
@@ -130,6 +167,7 @@ fn of_type(ty: &Type, item: &mut dyn FnMut(TypeId) -> Fact) -> Fact {
             Fact {
                 fixed_len: times(one.fixed_len),
                 max_len: times(one.max_len),
+                size: one.size.saturating_mul(u64::from(*size)),
                 copy: false,
                 default: one.default && *size <= MAX_DEFAULT_LEN,
             }
@@ -140,10 +178,14 @@ fn of_type(ty: &Type, item: &mut dyn FnMut(TypeId) -> Fact) -> Fact {
             heap(sum(all, Some(4)))
         }
         Type::Option(inner) => {
-            let one = item_of(inner, item).max_len;
-            heap(sum(one, Some(4)))
+            let one = item_of(inner, item);
+            Fact { size: one.size.saturating_add(8), ..heap(sum(one.max_len, Some(4))) }
         }
-        Type::Chain(id) => Fact { default: item(*id).default, ..heap(None) },
+        Type::Chain(id) => {
+            let node = item(*id);
+            let size = node.size.saturating_add(24);
+            Fact { size, default: node.default, ..heap(None) }
+        }
         Type::List(_) | Type::Nested(_) | Type::Boxed(_) => heap(None),
     }
 }
@@ -160,33 +202,34 @@ fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     a?.checked_add(b?)
 }
 
-/// Whether there is a floating-point number somewhere inside of the type.
-fn has_float(model: &Model, id: TypeId) -> bool {
+/// Whether equality is exact: no floating-point number, and nothing unknown, is inside of the type.
+fn is_exact(model: &Model, id: TypeId) -> bool {
     let mut seen = vec![false; model.types.len()];
     let mut todo = vec![id];
     while let Some(id) = todo.pop() {
         if std::mem::replace(&mut seen[id], true) {
             continue;
         }
-        let mut float = false;
-        let mut see = |ty: &Type| float |= see_type(ty, &mut todo);
+        let mut inexact = false;
+        let mut see = |ty: &Type| inexact |= see_type(ty, &mut todo);
         match &model.types[id].body {
             Body::Alias(ty) => see(ty),
             Body::Enum(_) => {}
+            Body::Extern => return false,
             Body::Struct(body) => body.fields.iter().for_each(|field| see(&field.ty)),
             Body::Union(body) => {
                 let arms = body.arms.iter().chain(&body.default);
                 arms.filter_map(|arm| arm.field.as_ref()).for_each(|field| see(&field.ty));
             }
         }
-        if float {
-            return true;
+        if inexact {
+            return false;
         }
     }
-    false
+    true
 }
 
-/// Whether the type is such a number; the types that it names go into `todo`.
+/// Whether the type is a floating-point number; the types that it names go into `todo`.
 fn see_type(ty: &Type, todo: &mut Vec<TypeId>) -> bool {
     match ty {
         Type::F32 | Type::F64 => true,

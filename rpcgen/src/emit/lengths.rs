@@ -45,15 +45,15 @@ impl Length {
 
 impl Codec<'_> {
     pub(super) fn length(&self, ty: &Type, place: &Place) -> Length {
-        if let Some(len) = self.facts.fixed_len(ty) {
+        if let Some(len) = self.context.facts.fixed_len(ty) {
             return Length::known(len);
         }
         let x = place.receiver();
         match ty {
-            Type::Opaque(_) | Type::String(_) => {
+            Type::Opaque(_) | Type::String(_) | Type::ByteString(_) => {
                 Length::with(4, quote!(::farcall::codegen::padded(#x.len())))
             }
-            Type::Named(id) => match &self.model.types[*id].body {
+            Type::Named(id) => match &self.context.model.types[*id].body {
                 Body::Alias(target) => self.length(target, place),
                 _ => Length::with(0, encoded_len(place)),
             },
@@ -108,7 +108,7 @@ impl Codec<'_> {
         while let Some(Type::Boxed(inner) | Type::Nested(inner)) = ty {
             ty = Some(inner);
         }
-        if let Some(Type::Named(_)) = ty.map(|ty| self.model.expand(ty)) {
+        if let Some(Type::Named(_)) = ty.map(|ty| self.context.model.expand(ty)) {
             return quote!(::farcall::codegen::Encode::encoded_len);
         }
         let sum = each.sum();

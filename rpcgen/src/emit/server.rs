@@ -43,16 +43,16 @@ pub(super) fn server(codec: &Codec<'_>, version: &Version) -> TokenStream {
 
 fn result_type(codec: &Codec<'_>, procedure: &Procedure) -> TokenStream {
     match &procedure.result {
-        Some(ty) => codec.ty(codec.model.expand(ty)),
+        Some(ty) => codec.ty(codec.context.model.expand(ty)),
         None => quote!(()),
     }
 }
 
-fn signature(codec: &Codec<'_>, procedure: &Procedure) -> TokenStream {
+pub(super) fn signature(codec: &Codec<'_>, procedure: &Procedure) -> TokenStream {
     let name = ident(&procedure.rust);
     let result = result_type(codec, procedure);
     let arguments = procedure.arguments.iter().map(|Argument { rust, ty }| {
-        let (name, ty) = (ident(rust), codec.ty(codec.model.expand(ty)));
+        let (name, ty) = (ident(rust), codec.ty(codec.context.model.expand(ty)));
         quote!(, #name: #ty)
     });
     let cx = quote!(cx: &::farcall::codegen::Context);
@@ -111,7 +111,7 @@ fn arm(codec: &Codec<'_>, procedure: &Procedure) -> TokenStream {
 }
 
 fn decode_argument(codec: &Codec<'_>, Argument { rust, ty }: &Argument) -> TokenStream {
-    let ty = codec.model.expand(ty);
+    let ty = codec.context.model.expand(ty);
     let name = ident(rust);
     let value = codec.decode(ty, &format_ident!("args"));
     // What the decoder's method does not tell must be said.
@@ -150,10 +150,11 @@ fn call(codec: &Codec<'_>, procedure: &Procedure) -> TokenStream {
         };
     };
     let place = Place::Value(quote!(result));
-    let encode = match codec.encode(codec.model.expand(ty), &place, &format_ident!("results")) {
-        super::codec::Encoding::Plain(x) => quote!(#x;),
-        super::codec::Encoding::Fallible(x) => quote!(#x?;),
-    };
+    let encode =
+        match codec.encode(codec.context.model.expand(ty), &place, &format_ident!("results")) {
+            super::codec::Encoding::Plain(x) => quote!(#x;),
+            super::codec::Encoding::Fallible(x) => quote!(#x?;),
+        };
     quote! {
         let result = S::#name(&self.0, cx #(, #arguments)*)?;
         #encode
@@ -164,7 +165,7 @@ fn call(codec: &Codec<'_>, procedure: &Procedure) -> TokenStream {
 /// A function that encodes a result when it comes.
 fn encoder(codec: &Codec<'_>, result: Option<&Type>) -> TokenStream {
     let Some(ty) = result else { return quote!(|_, _| Ok(())) };
-    let ty = codec.model.expand(ty);
+    let ty = codec.context.model.expand(ty);
     if matches!(ty, Type::Named(_)) && !codec.is_enum(ty) {
         return quote!(::farcall::codegen::Encode::encode);
     }

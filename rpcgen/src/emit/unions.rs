@@ -34,7 +34,7 @@ impl Switch<'_> {
             Discriminant::Bool => quote!(true),
             Discriminant::Enum(id) => {
                 let name = self.codec.name(id);
-                let Body::Enum(body) = &self.codec.model.types[id].body else {
+                let Body::Enum(body) = &self.codec.context.model.types[id].body else {
                     return quote!(#literal);
                 };
                 let member = body.member(value).map(|member| ident(&member.rust));
@@ -49,15 +49,22 @@ impl Switch<'_> {
             let values = labels.iter().map(|value| self.value(*value));
             return quote!(#(#values)|*);
         };
-        let runs = runs(labels).into_iter().map(|run| {
-            let (first, last) = (number(run[0]), number(run[run.len() - 1]));
-            if run.len() > 2 {
-                return quote!(#first..=#last);
-            }
-            let values = run.iter().map(|value| self.value(*value));
-            quote!(#(#values)|*)
-        });
-        quote!(#(#runs)|*)
+        integers(labels)
+    }
+
+    /// Whether `held` is one of the values.
+    fn is_one_of(&self, labels: &[i128]) -> TokenStream {
+        if let Discriminant::Enum(id) = self.discriminant
+            && let Body::Enum(body) = &self.codec.context.model.types[id].body
+            && body.unknown.is_some()
+        {
+            // The variant for all others can hold any value.
+            let labels = labels.iter().map(|label| number(*label));
+            let value = self.codec.number(id, &quote!(*held));
+            return quote!([#(#labels),*].contains(&#value));
+        }
+        let values = self.pattern(labels);
+        quote!(matches!(held, #values))
     }
 
     fn encode(&self, value: &TokenStream) -> TokenStream {
@@ -65,7 +72,10 @@ impl Switch<'_> {
             Discriminant::Int => quote!(e.i32(#value)),
             Discriminant::Unsigned => quote!(e.u32(#value)),
             Discriminant::Bool => quote!(e.bool(#value)),
-            Discriminant::Enum(_) => quote!(e.i32(#value as i32)),
+            Discriminant::Enum(id) => {
+                let number = self.codec.number(id, value);
+                quote!(e.i32(#number))
+            }
         }
     }
 
@@ -88,9 +98,22 @@ impl Switch<'_> {
             Discriminant::Int => value,
             Discriminant::Unsigned => quote!(#name.cast_signed()),
             Discriminant::Bool => quote!(i32::from(#value)),
-            Discriminant::Enum(_) => quote!(#value as i32),
+            Discriminant::Enum(id) => self.codec.number(id, &value),
         }
     }
+}
+
+/// A pattern for any of the numbers.
+fn integers(values: &[i128]) -> TokenStream {
+    let runs = runs(values).into_iter().map(|run| {
+        let (first, last) = (number(run[0]), number(run[run.len() - 1]));
+        if run.len() > 2 {
+            return quote!(#first..=#last);
+        }
+        let values = run.iter().map(|value| number(*value));
+        quote!(#(#values)|*)
+    });
+    quote!(#(#runs)|*)
 }
 
 /// The values in order, in runs that follow each other.
@@ -102,7 +125,7 @@ fn runs(values: &[i128]) -> Vec<Vec<i128>> {
 
 pub(super) fn union(codec: &Codec<'_>, id: TypeId, item: &TypeItem, body: &Union) -> TokenStream {
     let switch = Switch { codec, discriminant: body.discriminant };
-    let header = header(item, "union", &[]);
+    let header = header(codec, item, "union", &[]);
     let name = ident(&item.rust);
     let derives = derives(codec, id);
     let arms: Vec<_> = body.arms.iter().chain(&body.default).collect();
@@ -119,6 +142,7 @@ pub(super) fn union(codec: &Codec<'_>, id: TypeId, item: &TypeItem, body: &Union
         #derives
         #[allow(clippy::enum_variant_names, clippy::large_enum_variant)]
         pub enum #name { #(#variants),* }
+        #[allow(dead_code)]
         impl #name {
             #max_len
             #accessor
@@ -156,13 +180,30 @@ fn discriminant(switch: &Switch<'_>, body: &Union, arms: &[&Arm]) -> TokenStream
         let value = switch.pattern(&arm.labels);
         quote!(#pattern => #value)
     });
+    let allow = switch.codec.context.allow(&["non_snake_case"]);
+    let lints = method_lints(&body.rust);
     quote! {
         /// The discriminant.
         #[must_use]
+        #allow
+        #lints
         pub fn #name(&self) -> #ty {
             match self { #(#arms,)* }
         }
     }
+}
+
+/// The lints that mind a method of this name, off: it is the interface's.
+fn method_lints(name: &str) -> Option<TokenStream> {
+    let lint = match name {
+        "len" => quote!(clippy::len_without_is_empty),
+        "as_ref" | "borrow" | "clone" | "deref" => quote!(clippy::should_implement_trait),
+        _ if name.starts_with("from_") || name.starts_with("into_") => {
+            quote!(clippy::wrong_self_convention)
+        }
+        _ => return None,
+    };
+    Some(quote!(#[allow(#lint)]))
 }
 
 fn union_len(codec: &Codec<'_>, arms: &[&Arm]) -> TokenStream {
@@ -205,13 +246,10 @@ fn check_held(switch: &Switch<'_>, item: &TypeItem, body: &Union, arm: &Arm) -> 
     let labels: Vec<_> = body.arms.iter().flat_map(|arm| &arm.labels).copied().collect();
     let wrong = match (&labels[..], &arm.labels[..]) {
         ([], _) => return TokenStream::new(),
-        (_, []) => {
-            let others = switch.pattern(&labels);
-            quote!(matches!(held, #others))
-        }
+        (_, []) => switch.is_one_of(&labels),
         _ => {
-            let own = switch.pattern(&arm.labels);
-            quote!(!matches!(held, #own))
+            let own = switch.is_one_of(&arm.labels);
+            quote!(!#own)
         }
     };
     let shown = switch.shown(&quote!(held), true);

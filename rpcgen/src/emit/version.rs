@@ -4,25 +4,22 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::codec::Codec;
-use super::facts::Facts;
 use super::types::alias;
-use super::{Parts, client, docs, ident, number, server};
-use crate::model::{Model, Procedure, Program, Version};
+use super::{Context, client, docs, ident, number, server};
+use crate::model::{Procedure, Program, Version};
+use crate::naming;
 
-pub(super) fn program(
-    model: &Model,
-    facts: &Facts,
-    program: &Program,
-    parts: Parts,
-) -> TokenStream {
+pub(super) fn program(context: &Context<'_>, program: &Program) -> TokenStream {
     let docs = docs::item(&format!("The program `{}`.", program.idl), &[], &short(&program.docs));
     let (alias, name) = (alias(&program.idl, &program.rust), ident(&program.rust));
     let literal = program_number(program.number);
-    let versions = program.versions.iter().map(|one| version(model, facts, program, one, parts));
+    let allow = context.allow(&["non_snake_case"]);
+    let versions = program.versions.iter().map(|one| version(context, program, one));
     quote! {
         #docs
         #alias
-        #[allow(clippy::module_inception)]
+        #allow
+        #[allow(dead_code, clippy::module_inception)]
         pub mod #name {
             /// The program's number.
             pub const PROGRAM: ::farcall::codegen::Program = ::farcall::codegen::Program(#literal);
@@ -42,28 +39,24 @@ fn short(docs: &crate::docs::Docs) -> crate::docs::Docs {
     crate::docs::Docs { idl: Vec::new(), ..docs.clone() }
 }
 
-fn version(
-    model: &Model,
-    facts: &Facts,
-    program: &Program,
-    version: &Version,
-    parts: Parts,
-) -> TokenStream {
-    let codec = Codec { model, facts, root: quote!(super::super::), this: None };
+fn version(context: &Context<'_>, program: &Program, version: &Version) -> TokenStream {
+    let options = context.options;
+    let namespace = naming::namespace(&program.idl);
+    let codec = Codec { context, root: quote!(super::super::), namespace, this: None };
     let title = format!("Version {} of the program, `{}`.", version.number, version.idl);
     let docs = docs::item(&title, &[], &short(&version.docs));
     let (name, literal) = (format_ident!("v{}", version.number), number(version.number));
-    let alias = alias(&version.idl, "");
+    let alias = alias(&version.idl, &name.to_string());
     let interface = interface(program, version);
-    let uses = !version.procedures.is_empty() && (parts.server || parts.client);
+    let uses = !version.procedures.is_empty() && (options.server || options.client);
     let traits = uses.then(|| {
         quote!(
             #[allow(unused_imports)]
             use ::farcall::codegen::InField as _;
         )
     });
-    let server = parts.server.then(|| server::server(&codec, version));
-    let client = parts.client.then(|| client::client(&codec, version));
+    let server = options.server.then(|| server::server(&codec, version));
+    let client = options.client.then(|| client::client(&codec, version));
     quote! {
         #docs
         #alias

@@ -1,22 +1,27 @@
 //! Tokens to definitions: one function for each rule of the grammars of RFC 4506 §6.3 and RFC 5531
 //! §12.2, by the RFC's name.
 
+mod declaration;
+mod habits;
 mod program;
+mod tokens;
+mod type_def;
+mod value;
 
-use crate::ast::{
-    CaseSpec, ConstantDef, ConstantValue, Declaration, Definition, EnumBody, EnumMember, Ident,
-    Shape, StructBody, TypeBody, TypeDef, TypeSpecifier, UnionBody, Value,
-};
+use crate::ast::{ConstantDef, ConstantValue, Definition, Ident};
 use crate::code::Code;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::docs::Docs;
-use crate::lexer::{Kind, Token};
+use crate::lexer::Kind;
 use crate::preprocess::Input;
 use crate::source::{SourceMap, Span};
-use crate::value;
 
-/// Bodies inside of bodies end here.
+/// Bodies inside of bodies, namespaces inside of namespaces, and parentheses inside of parentheses
+/// end here.
 const MAX_DEPTH: usize = 64;
+
+/// A longer path of namespaces would make every name in it one.
+const MAX_PATH: usize = 512;
 
 /// Words that name nothing (RFC 4506 §6.4, RFC 5531 §12.3).
 const KEYWORDS: [&str; 20] = [
@@ -53,16 +58,24 @@ pub(crate) fn specification(
     sources: &SourceMap,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Definition> {
-    let mut parser = Parser { input, sources, diagnostics, at: 0, depth: 0 };
-    let mut definitions = Vec::new();
+    let mut parser = Parser::new(input, sources, diagnostics);
     while parser.peek().kind != Kind::End {
         let start = parser.at;
+        parser.started = start;
         match parser.definition() {
-            Ok(definition) => definitions.push(definition),
+            Ok(definition) => {
+                parser.definitions.append(&mut parser.hoisted);
+                parser.definitions.extend(definition);
+            }
             Err(Failed) => parser.recover(start),
         }
     }
-    definitions
+    if let Some((name, _)) = parser.namespaces.last() {
+        let message = "this namespace has no `}`";
+        let error = Diagnostic::new(Code::OpenNamespace, name.span, message);
+        parser.diagnostics.push(error);
+    }
+    parser.definitions
 }
 
 struct Parser<'a> {
@@ -70,15 +83,57 @@ struct Parser<'a> {
     sources: &'a SourceMap,
     diagnostics: &'a mut Diagnostics,
     at: usize,
+    /// The first token of the definition that is being read.
+    started: usize,
     depth: usize,
+    /// The tokens that were skipped last, because they could not be read.
+    skipped: std::ops::Range<usize>,
+    definitions: Vec<Definition>,
+    /// Types that are defined inside of the definition that is being read.
+    hoisted: Vec<Definition>,
+    /// The namespace of what is defined, with `::` behind it.
+    path: String,
+    /// The namespaces that are open, each with the path around it.
+    namespaces: Vec<(Ident, String)>,
 }
 
 impl<'a> Parser<'a> {
-    fn definition(&mut self) -> Parsed<Definition> {
+    fn new(input: &'a Input, sources: &'a SourceMap, diagnostics: &'a mut Diagnostics) -> Self {
+        Self {
+            input,
+            sources,
+            diagnostics,
+            at: 0,
+            started: 0,
+            depth: 0,
+            skipped: 0..0,
+            definitions: Vec::new(),
+            hoisted: Vec::new(),
+            path: String::new(),
+            namespaces: Vec::new(),
+        }
+    }
+
+    /// `None` for what defines nothing.
+    fn definition(&mut self) -> Parsed<Option<Definition>> {
         match self.peek().text.as_str() {
-            "const" => self.constant_def().map(Definition::Constant),
-            "typedef" | "enum" | "struct" | "union" => self.type_def().map(Definition::Type),
-            "program" => self.program_def().map(Definition::Program),
+            "const" => self.constant_def().map(|def| Some(Definition::Constant(def))),
+            "typedef" | "enum" | "struct" | "union" => {
+                self.type_def().map(|def| Some(Definition::Type(def)))
+            }
+            "program" => self.program_def().map(|def| Some(Definition::Program(def))),
+            "namespace" => self.namespace().map(|()| None),
+            "}" if !self.namespaces.is_empty() => {
+                self.end_namespace();
+                Ok(None)
+            }
+            "package" => self.package().map(|()| None),
+            "pragma" => self.pragma().map(|()| None),
+            // It ends no more than what has ended.
+            ";" => {
+                self.next();
+                Ok(None)
+            }
             _ => Err(self.unexpected(
                 "a definition",
                 "`const`, `typedef`, `enum`, `struct`, `union` or `program`",
@@ -89,7 +144,7 @@ impl<'a> Parser<'a> {
     fn constant_def(&mut self) -> Parsed<ConstantDef> {
         let start = self.at;
         self.expect("const")?;
-        let name = self.identifier()?;
+        let name = self.defined_name()?;
         self.expect("=")?;
         let value = if self.peek().kind == Kind::Text {
             ConstantValue::Text(self.text()?)
@@ -100,249 +155,77 @@ impl<'a> Parser<'a> {
         Ok(ConstantDef { name, value, docs: self.docs(start) })
     }
 
-    fn type_def(&mut self) -> Parsed<TypeDef> {
-        let start = self.at;
-        let (name, body) = match self.next().text.as_str() {
-            "enum" => (self.identifier()?, TypeBody::Enum(self.enum_body()?)),
-            "struct" => (self.identifier()?, TypeBody::Struct(self.struct_body()?)),
-            "union" => (self.identifier()?, TypeBody::Union(Box::new(self.union_body()?))),
-            _ => self.typedef(start)?,
-        };
-        self.expect(";")?;
-        Ok(TypeDef { name, body, docs: self.docs(start) })
+    /// xdrpp's extension: what is inside of the braces is in a namespace.
+    fn namespace(&mut self) -> Parsed<()> {
+        let start = self.next().span;
+        let name = self.name()?;
+        self.expect("{")?;
+        let inner = format!("{}{}::", self.path, name.name);
+        self.check_path(&inner, start)?;
+        self.namespaces.push((name, std::mem::replace(&mut self.path, inner)));
+        Ok(())
     }
 
-    fn typedef(&mut self, start: usize) -> Parsed<(Ident, TypeBody)> {
-        let Some(declaration) = self.declaration()? else {
-            let error = Diagnostic::new(
-                Code::TypedefVoid,
-                self.input.tokens[start].span,
-                "`typedef void` names no type",
-            );
-            return Err(self.fail(error));
-        };
-        Ok((declaration.name.clone(), TypeBody::Typedef(Box::new(declaration))))
-    }
-
-    /// `None` for `void`.
-    fn declaration(&mut self) -> Parsed<Option<Declaration>> {
-        let start = self.at;
-        if self.accept("void") {
-            return Ok(None);
+    fn check_path(&mut self, path: &str, span: Span) -> Parsed<()> {
+        if path.matches("::").count() <= MAX_DEPTH && path.len() <= MAX_PATH {
+            return Ok(());
         }
-        let specifier = self.type_specifier()?;
-        let optional = self.accept("*");
-        let name = self.identifier()?;
-        let shape = if optional { Shape::Optional } else { self.shape()? };
-        self.check_shape(&specifier, &shape, &name)?;
-        // The `;` that follows belongs to the rule that called.
-        let docs = Docs::of(self.input, self.sources, start, self.at - 1);
-        Ok(Some(Declaration { specifier, shape, name, docs }))
-    }
-
-    fn shape(&mut self) -> Parsed<Shape> {
-        if self.accept("[") {
-            let bound = self.value()?;
-            self.expect("]")?;
-            return Ok(Shape::Fixed(bound));
-        }
-        if self.accept("<") {
-            let bound = if self.peek().text == ">" { None } else { Some(self.value()?) };
-            self.expect(">")?;
-            return Ok(Shape::Variable(bound));
-        }
-        Ok(Shape::One)
-    }
-
-    /// `opaque` and `string` exist only with a bound.
-    fn check_shape(
-        &mut self,
-        specifier: &TypeSpecifier,
-        shape: &Shape,
-        name: &Ident,
-    ) -> Parsed<()> {
-        let (what, help) = match (specifier, shape) {
-            (TypeSpecifier::String, Shape::Variable(_)) => return Ok(()),
-            (TypeSpecifier::Opaque, Shape::Variable(_) | Shape::Fixed(_)) => return Ok(()),
-            (TypeSpecifier::String, _) => {
-                ("string", format!("string {0}<>` or `string {0}<MAX>", name.name))
-            }
-            (TypeSpecifier::Opaque, _) => (
-                "opaque",
-                format!("opaque {0}<>`, `opaque {0}<MAX>` or `opaque {0}[SIZE]", name.name),
-            ),
-            _ => return Ok(()),
-        };
-        let error = Diagnostic::new(Code::NoLength, name.span, format!("`{what}` needs a length"))
-            .help(format!("write `{help}`"));
+        let error = Diagnostic::new(Code::TooDeep, span, "namespaces are nested too deeply");
         Err(self.fail(error))
     }
 
-    fn type_specifier(&mut self) -> Parsed<TypeSpecifier> {
-        let token = self.peek().clone();
-        if token.kind != Kind::Word {
-            return Err(self.unexpected("a type", ""));
-        }
-        let specifier = match token.text.as_str() {
-            "unsigned" => {
-                self.next();
-                return Ok(self.unsigned());
-            }
-            "enum" | "struct" | "union" => return self.body_or_reference(),
-            "int" => TypeSpecifier::Int,
-            "hyper" => TypeSpecifier::Hyper,
-            "float" => TypeSpecifier::Float,
-            "double" => TypeSpecifier::Double,
-            "quadruple" => TypeSpecifier::Quadruple,
-            "bool" => TypeSpecifier::Bool,
-            "opaque" => TypeSpecifier::Opaque,
-            "string" => TypeSpecifier::String,
-            word if KEYWORDS.contains(&word) => return Err(self.unexpected("a type", "")),
-            _ => TypeSpecifier::Name(Ident { name: token.text, span: token.span }),
-        };
+    fn end_namespace(&mut self) {
         self.next();
-        Ok(specifier)
+        if let Some((_, outer)) = self.namespaces.pop() {
+            self.path = outer;
+        }
+        self.accept(";");
     }
 
-    fn unsigned(&mut self) -> TypeSpecifier {
-        // Sun's extension: `unsigned`, alone or before a C type.
-        if self.accept("hyper") {
-            return TypeSpecifier::UnsignedHyper;
-        }
-        let _ = ["int", "long", "short", "char"].into_iter().any(|word| self.accept(word));
-        TypeSpecifier::UnsignedInt
-    }
-
-    /// A body, or, as Sun has it, `struct name` for a type that is defined elsewhere.
-    fn body_or_reference(&mut self) -> Parsed<TypeSpecifier> {
-        let keyword = self.next().clone();
-        if self.depth == MAX_DEPTH {
-            return Err(self.fail(Diagnostic::new(
-                Code::TooDeep,
-                keyword.span,
-                "bodies are nested too deeply",
-            )));
-        }
-        let body_follows = if keyword.text == "union" { "switch" } else { "{" };
-        if self.peek().text != body_follows {
-            return self.identifier().map(TypeSpecifier::Name);
-        }
-        self.depth += 1;
-        let body = match keyword.text.as_str() {
-            "enum" => self.enum_body().map(TypeBody::Enum),
-            "struct" => self.struct_body().map(TypeBody::Struct),
-            _ => self.union_body().map(|body| TypeBody::Union(Box::new(body))),
+    /// `package "a.b";` or `package a::b;`: all that follows is in a namespace.
+    fn package(&mut self) -> Parsed<()> {
+        let span = self.next().span;
+        let name = if self.peek().kind == Kind::Text {
+            self.text()?.replace('.', "::")
+        } else {
+            self.name()?.name
         };
-        self.depth -= 1;
-        Ok(TypeSpecifier::Body(body?))
-    }
-
-    fn enum_body(&mut self) -> Parsed<EnumBody> {
-        self.expect("{")?;
-        let mut members = Vec::new();
-        loop {
-            let start = self.at;
-            let name = self.identifier()?;
-            let value = if self.accept("=") { Some(self.value()?) } else { None };
-            let more = self.accept(",");
-            members.push(EnumMember { name, value, docs: self.docs(start) });
-            if !more || self.peek().text == "}" {
-                break;
-            }
-        }
-        self.expect("}")?;
-        Ok(EnumBody { members })
-    }
-
-    fn struct_body(&mut self) -> Parsed<StructBody> {
-        self.expect("{")?;
-        let mut members = Vec::new();
-        while !self.accept("}") {
-            let start = self.at;
-            match self.struct_member() {
-                Ok(member) => members.extend(member),
-                Err(Failed) => self.recover_in_body(start)?,
-            }
-        }
-        Ok(StructBody { members })
-    }
-
-    fn struct_member(&mut self) -> Parsed<Option<Declaration>> {
-        let start = self.at;
-        let declaration = self.declaration()?;
         self.expect(";")?;
-        Ok(declaration.map(|declaration| Declaration { docs: self.docs(start), ..declaration }))
+        if !name.split("::").all(is_name) {
+            let message = "a package is called by names with dots between them";
+            return Err(self.fail(Diagnostic::new(Code::BadPackage, span, message)));
+        }
+        let path = format!("{name}::");
+        self.check_path(&path, span)?;
+        self.path = path;
+        Ok(())
     }
 
-    fn union_body(&mut self) -> Parsed<UnionBody> {
-        self.expect("switch")?;
-        self.expect("(")?;
-        let open = self.peek().span;
-        let Some(discriminant) = self.declaration()? else {
-            return Err(self.fail(Diagnostic::new(
-                Code::NoDiscriminant,
-                open,
-                "a union needs a discriminant",
-            )));
-        };
-        self.expect(")")?;
-        self.expect("{")?;
-        let mut cases = Vec::new();
-        while self.peek().text == "case" {
-            let start = self.at;
-            match self.case_spec() {
-                Ok(case) => cases.push(case),
-                Err(Failed) => self.recover_in_body(start)?,
-            }
-        }
-        let default = if self.peek().text == "default" { Some(self.default_case()?) } else { None };
-        if self.peek().text != "}" {
-            return Err(self.unexpected("`case`, `default` or `}`", "the default comes last"));
-        }
+    /// For the Linux kernel's xdrgen: it says nothing about what is on the wire.
+    fn pragma(&mut self) -> Parsed<()> {
         self.next();
-        Ok(UnionBody { discriminant, cases, default })
-    }
-
-    fn case_spec(&mut self) -> Parsed<CaseSpec> {
-        let start = self.at;
-        let mut labels = Vec::new();
-        while self.accept("case") {
-            labels.push(self.value()?);
-            self.expect(":")?;
+        while self.peek().kind == Kind::Word {
+            self.next();
         }
-        let declaration = self.declaration()?;
-        self.expect(";")?;
-        Ok(CaseSpec { labels, declaration, docs: self.docs(start) })
+        self.expect(";")
     }
 
-    fn default_case(&mut self) -> Parsed<CaseSpec> {
-        let start = self.at;
-        self.expect("default")?;
-        self.expect(":")?;
-        let declaration = self.declaration()?;
-        self.expect(";")?;
-        Ok(CaseSpec { labels: Vec::new(), declaration, docs: self.docs(start) })
+    /// The name of a definition, with its namespace's.
+    fn defined_name(&mut self) -> Parsed<Ident> {
+        let Ident { name, span } = self.identifier()?;
+        Ok(Ident { name: format!("{}{name}", self.path), span })
     }
 
-    /// A constant or the name of one.
-    fn value(&mut self) -> Parsed<Value> {
-        let token = self.peek();
-        match token.kind {
-            Kind::Number => self.constant(),
-            Kind::Word => self.identifier().map(Value::Name),
-            _ => Err(self.unexpected("a number or the name of a constant", "")),
+    /// A name that may have namespaces before it.
+    fn name(&mut self) -> Parsed<Ident> {
+        let mut name = self.identifier()?;
+        while self.accept("::") {
+            let part = self.identifier()?;
+            name.name.push_str("::");
+            name.name.push_str(&part.name);
+            name.span = name.span.to(part.span);
         }
-    }
-
-    fn constant(&mut self) -> Parsed<Value> {
-        let token = self.next().clone();
-        match value::parse(&token.text) {
-            Some(number) => Ok(Value::Constant(number, token.span)),
-            None => {
-                let message = format!("`{}` is not a number of 64 bits", token.text);
-                Err(self.fail(Diagnostic::new(Code::BadNumber, token.span, message)))
-            }
-        }
+        Ok(name)
     }
 
     fn identifier(&mut self) -> Parsed<Ident> {
@@ -351,8 +234,12 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("a name", ""));
         }
         if KEYWORDS.contains(&token.text.as_str()) {
-            return Err(self.unexpected("a name", "it is a keyword"));
+            let failed = self.unexpected("a name", "it is a keyword");
+            if !self.is_meant_as_name() {
+                return Err(failed);
+            }
         }
+        self.check_name_length(&token);
         self.next();
         Ok(Ident { name: token.text, span: token.span })
     }
@@ -372,118 +259,48 @@ impl<'a> Parser<'a> {
     fn docs(&self, first: usize) -> Docs {
         Docs::of(self.input, self.sources, first, self.at - 1)
     }
+}
 
-    fn peek(&self) -> &'a Token {
-        // The last token is the end, and is never passed.
-        &self.input.tokens[self.at.min(self.input.tokens.len() - 1)]
+fn is_name(text: &str) -> bool {
+    let word = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    word && text.starts_with(|c: char| !c.is_ascii_digit()) && !KEYWORDS.contains(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Vec<Definition> {
+        let mut sources = SourceMap::default();
+        let file = sources.add("a.x".into(), text.into());
+        let mut diagnostics = Diagnostics::default();
+        let setup = crate::preprocess::Setup::default();
+        let path = std::path::Path::new("a.x");
+        let input =
+            crate::preprocess::preprocess(&mut sources, file, path, &setup, &mut diagnostics);
+        let definitions = specification(&input, &sources, &mut diagnostics);
+        assert!(!diagnostics.has_errors(), "{text}");
+        definitions
     }
 
-    fn next(&mut self) -> &'a Token {
-        let token = self.peek();
-        if token.kind != Kind::End {
-            self.at += 1;
-        }
-        token
-    }
-
-    fn accept(&mut self, text: &str) -> bool {
-        let token = self.peek();
-        let found = token.text == text && matches!(token.kind, Kind::Word | Kind::Punct);
-        if found {
-            self.next();
-        }
-        found
-    }
-
-    fn expect(&mut self, text: &str) -> Parsed<()> {
-        if self.accept(text) {
-            return Ok(());
-        }
-        let Some(before) = self.at.checked_sub(1).map(|i| &self.input.tokens[i]) else {
-            return Err(self.unexpected(&format!("`{text}`"), ""));
-        };
-        let found = self.peek();
-        if text == ";" && (found.line > before.line || found.kind == Kind::End) {
-            // It is most likely what was forgotten, and nothing else: go on as if it were there.
-            let error =
-                Diagnostic::new(Code::MissingSemicolon, self.end_of(before), "expected `;`")
-                    .label("add `;` here");
-            self.diagnostics.push(error);
-            return Ok(());
-        }
-        Err(self.unexpected(&format!("`{text}`"), ""))
-    }
-
-    /// The last character of a token: a caret behind it may be on no line.
-    fn end_of(&self, token: &Token) -> Span {
-        let last = token.text.chars().next_back().map_or(0, char::len_utf8);
-        Span { start: token.span.end.saturating_sub(last).max(token.span.start), ..token.span }
-    }
-
-    fn unexpected(&mut self, wanted: &str, why: &str) -> Failed {
-        let token = self.peek();
-        let found = match token.kind {
-            Kind::End => "the end of the file".to_owned(),
-            _ => format!("`{}`", token.text),
-        };
-        let message = format!("expected {wanted}, found {found}");
-        self.fail(Diagnostic::new(Code::Unexpected, token.span, message).label(why))
-    }
-
-    fn fail(&mut self, diagnostic: Diagnostic) -> Failed {
-        self.diagnostics.push(diagnostic);
-        Failed
-    }
-
-    /// Skips what is left of a definition that began at token `start`: to the `;` outside of its
-    /// braces, or to where another definition seems to begin.
-    fn recover(&mut self, start: usize) {
-        let failed_at = self.at;
-        self.at = start;
-        let mut open = 0_usize;
-        while self.peek().kind != Kind::End {
-            let token = self.next();
-            match token.text.as_str() {
-                "{" => open += 1,
-                "}" => open = open.saturating_sub(1),
-                ";" if open == 0 && self.at > failed_at => return,
-                _ => {}
-            }
-            if open == 0 && self.at > failed_at && self.at_definition() {
-                return;
-            }
-        }
-    }
-
-    fn at_definition(&self) -> bool {
-        let token = self.peek();
-        let first_on_line =
-            self.at.checked_sub(1).is_none_or(|i| self.input.tokens[i].line < token.line);
-        let starts = ["const", "typedef", "program"].contains(&token.text.as_str());
-        starts && first_on_line
-    }
-
-    /// Skips what is left of a member that began at token `start`: to behind its `;`, or to the `}`
-    /// of the body. Gives up where neither comes.
-    fn recover_in_body(&mut self, start: usize) -> Parsed<()> {
-        let failed_at = self.at;
-        self.at = start;
-        let mut open = 0_usize;
-        loop {
-            if self.peek().kind == Kind::End || (open == 0 && self.at_definition()) {
-                return Err(Failed);
-            }
-            match self.peek().text.as_str() {
-                "{" => open += 1,
-                "}" if open == 0 && self.at >= failed_at => return Ok(()),
-                "}" => open = open.saturating_sub(1),
-                ";" if open == 0 && self.at >= failed_at => {
-                    self.next();
-                    return Ok(());
-                }
-                _ => {}
-            }
-            self.next();
+    #[test]
+    fn trees_are_equal_whatever_the_text_looks_like() {
+        for (one, other, equal) in [
+            ("const A=1+N;", "const A = /* one */ 1 + N; // more", true),
+            ("const A = 0x10;", "const A = 16;", true),
+            ("const A = 1 + N;", "const A = N + 1;", false),
+            ("const A = (1 + 2) * 3;", "const A = 1 + 2 * 3;", false),
+            ("struct s { int a; };", "struct s {\n%c\n    long a;\n};;", true),
+            ("struct s { int a; };", "struct s { unsigned a; };", false),
+            ("namespace a { const B = 1; }", "package \"a\";\nconst B = 1;", true),
+            ("namespace a { const B = 1; }", "const B = 1;", false),
+            (
+                "program P { version V { int A(int a) = 1; } = 1; } = 1;",
+                "program P { version V { int A(int b) = 1; } = 1; } = 1;",
+                false,
+            ),
+        ] {
+            assert_eq!(parse(one) == parse(other), equal, "{one} {other}");
         }
     }
 }

@@ -2,16 +2,24 @@
 
 use super::{Failed, Parsed, Parser};
 use crate::ast::{ProcedureDef, ProcedureType, ProgramDef, Shape, TypeSpecifier, VersionDef};
+use crate::lexer::Kind;
 
 impl Parser<'_> {
     pub(super) fn program_def(&mut self) -> Parsed<ProgramDef> {
         let start = self.at;
         self.expect("program")?;
-        let name = self.identifier()?;
+        let name = self.defined_name()?;
         self.expect("{")?;
-        let mut versions = vec![self.version_def()?];
-        while self.peek().text == "version" {
-            versions.push(self.version_def()?);
+        let mut versions = Vec::new();
+        loop {
+            let start = self.at;
+            match self.version_def() {
+                Ok(version) => versions.push(version),
+                Err(Failed) => self.recover_in_body(start)?,
+            }
+            if !self.next_is("version") {
+                break;
+            }
         }
         self.expect("}")?;
         self.expect("=")?;
@@ -53,34 +61,37 @@ impl Parser<'_> {
     }
 
     fn proc_return(&mut self) -> Parsed<Option<ProcedureType>> {
-        if self.accept("void") { Ok(None) } else { self.procedure_type().map(Some) }
+        if self.accept("void") { Ok(None) } else { self.procedure_type(false).map(Some) }
     }
 
+    /// As C has it, `void` may be left out.
     fn arguments(&mut self) -> Parsed<Vec<ProcedureType>> {
         let mut arguments = Vec::new();
-        if self.accept("void") {
+        if self.accept("void") || self.next_is(")") {
             return Ok(arguments);
         }
         loop {
-            arguments.push(self.procedure_type()?);
+            arguments.push(self.procedure_type(true)?);
             if !self.accept(",") {
                 return Ok(arguments);
             }
         }
     }
 
-    /// A type specifier; as an extension, `string` and `opaque` with an optional bound.
-    fn procedure_type(&mut self) -> Parsed<ProcedureType> {
+    /// A type specifier; as extensions, what makes it optional or an array, and an argument's name.
+    fn procedure_type(&mut self, is_argument: bool) -> Parsed<ProcedureType> {
         let first = self.peek().span;
         let specifier = self.type_specifier()?;
-        let shape = match specifier {
-            TypeSpecifier::String | TypeSpecifier::Opaque => match self.shape()? {
-                Shape::One => Shape::Variable(None),
-                shape => shape,
-            },
-            _ => Shape::One,
+        let optional = self.accept("*");
+        let has_name = is_argument && self.peek().kind == Kind::Word;
+        let name = if has_name { Some(self.identifier()?) } else { None };
+        let shape = match (&specifier, self.shape(&specifier, optional)?) {
+            (TypeSpecifier::Opaque, Shape::One) => Shape::Variable(None),
+            (_, shape) => shape,
         };
         let span = first.to(self.input.tokens[self.at - 1].span);
-        Ok(ProcedureType { specifier, shape, span })
+        let called = name.as_ref().map_or("", |name| name.name.as_str());
+        self.check_shape(&specifier, &shape, called, span)?;
+        Ok(ProcedureType { specifier, shape, name, span })
     }
 }

@@ -1,6 +1,6 @@
 //! Declarations to types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ast::{
     Declaration, EnumBody, Ident, ProcedureType, Shape, StructBody, TypeBody, TypeSpecifier, Value,
@@ -57,9 +57,23 @@ const ALIASES: [(&str, Type); 36] = [
     ("uint64", Type::U64),
 ];
 
+/// Whether a type of this name needs no definition.
+pub(crate) fn is_built_in(name: &str) -> bool {
+    name == "netbuf" || ALIASES.iter().any(|(alias, _)| *alias == name)
+}
+
 /// For similar names.
 const KEYWORDS: [&str; 9] =
     ["int", "unsigned", "hyper", "float", "double", "quadruple", "bool", "opaque", "string"];
+
+/// What to do about a type that C gets from a header.
+fn elsewhere(name: &str) -> String {
+    let rust = naming::upper_camel(naming::last(name));
+    format!(
+        "define it, `#include` the file that does, or say what Rust type it is: \
+         `extern_type(\"{name}\", \"crate::{rust}\")`"
+    )
+}
 
 impl<'a> Resolver<'a> {
     pub(super) fn lower_body(&mut self, id: TypeId, body: &'a TypeBody) {
@@ -82,23 +96,32 @@ impl<'a> Resolver<'a> {
 
     fn lower_enum(&mut self, id: TypeId, body: &EnumBody) {
         let idl: Vec<_> = body.members.iter().map(|member| member.name.name.as_str()).collect();
-        let short = naming::members(&idl, &self.model.types[id].idl);
-        let mut scope = Scope::default();
-        let mut lowered = Enum { members: Vec::new(), aliases: Vec::new() };
+        let item = &self.model.types[id];
+        let short =
+            naming::members(&idl, naming::last(&item.idl), self.options.keeps_prefix(&item.idl));
+        let is_open = self.options.is_open(item);
+        let mut scope = Scope::reserving(&naming::ASSOCIATED);
+        let mut lowered = Enum::default();
+        let mut seen = BTreeSet::new();
         for (member, short) in body.members.iter().zip(short) {
-            let Some(value) = self.enum_value(&member.name) else { continue };
-            let repeats = lowered.member(value.into()).is_some();
-            let name = if repeats { naming::shouty(&short) } else { naming::upper_camel(&short) };
+            let Some(value) = self.enum_value(id, &member.name) else { continue };
+            let repeats = !seen.insert(value);
+            let name = match repeats {
+                true => self.style.shouty(&short),
+                false => self.style.upper_camel(&short),
+            };
             let rust = scope.take(name);
             let idl = member.name.name.clone();
             let member = Member { idl, rust, value, docs: member.docs.clone() };
             if repeats { &mut lowered.aliases } else { &mut lowered.members }.push(member);
         }
+        lowered.unknown = is_open.then(|| scope.take("Unknown".to_owned()));
         self.model.types[id].body = Body::Enum(lowered);
     }
 
-    fn enum_value(&mut self, name: &Ident) -> Option<i32> {
-        let value = self.number(&Value::Name(name.clone()))?;
+    fn enum_value(&mut self, id: TypeId, name: &Ident) -> Option<i32> {
+        let namespace = naming::namespace(&self.model.types[id].idl);
+        let value = self.member_number(namespace, &name.name)?;
         let fits = i32::try_from(value).ok();
         if fits.is_none() {
             let message = format!("`{}` is {value}, which no enum can hold", name.name);
@@ -131,20 +154,24 @@ impl<'a> Resolver<'a> {
     pub(super) fn field(&mut self, owner: TypeId, of: &'a Declaration, scope: &mut Scope) -> Field {
         Field {
             idl: of.name.name.clone(),
-            rust: scope.take(naming::snake(&of.name.name)),
+            rust: scope.take(self.style.snake(&of.name.name)),
             ty: self.declaration(owner, of),
             docs: of.docs.clone(),
         }
     }
 
     pub(super) fn declaration(&mut self, owner: TypeId, of: &'a Declaration) -> Type {
-        match &of.specifier {
+        let ty = match &of.specifier {
             TypeSpecifier::Body(body) => {
                 let inner = self.inner_type(owner, &of.name, body, &of.docs);
                 self.shaped(Type::Named(inner), &of.shape)
             }
             specifier => self.typed(specifier, &of.shape),
+        };
+        if let Type::Fixed(inner, _) | Type::Array(inner, _) = &ty {
+            self.arrays.push((of.name.span, Type::clone(inner)));
         }
+        ty
     }
 
     /// A body without a name of its own gets that of the type it is in and of its declaration.
@@ -157,10 +184,13 @@ impl<'a> Resolver<'a> {
     ) -> TypeId {
         let outer = &self.model.types[owner];
         let idl = format!("{}.{}", outer.idl, name.name);
-        let wanted =
-            format!("{}{}", outer.rust.trim_end_matches('_'), naming::upper_camel(&name.name));
-        let rust = self.scope.take(wanted);
-        let docs = Docs { comment: Vec::new(), tags: Vec::new(), idl: docs.idl.clone() };
+        if let Some(path) = self.options.extern_type(&idl) {
+            let name = Ident { name: idl, ..name.clone() };
+            return self.extern_type(&name, path);
+        }
+        let rust = self.style.inner(&outer.rust, &name.name);
+        let rust = self.scope_of(&idl).take(rust);
+        let docs = Docs { idl: docs.idl.clone(), span: docs.span, ..Docs::default() };
         self.model.types.push(TypeItem { idl, rust, body: Body::Alias(Type::Bool), docs });
         self.places.push(name.span);
         let id = self.model.types.len() - 1;
@@ -170,7 +200,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The type of a procedure's argument or result.
-    pub(super) fn procedure_type(&mut self, of: &ProcedureType) -> Type {
+    pub(super) fn procedure_type(&mut self, of: &'a ProcedureType) -> Type {
         if let TypeSpecifier::Body(..) = of.specifier {
             let error =
                 Diagnostic::new(Code::UnnamedType, of.span, "a procedure's type needs a name")
@@ -181,7 +211,7 @@ impl<'a> Resolver<'a> {
         self.typed(&of.specifier, &of.shape)
     }
 
-    fn typed(&mut self, specifier: &TypeSpecifier, shape: &Shape) -> Type {
+    fn typed(&mut self, specifier: &'a TypeSpecifier, shape: &Shape) -> Type {
         let one = match specifier {
             TypeSpecifier::Opaque => return self.opaque(shape),
             TypeSpecifier::String => return Type::String(self.maximum(shape)),
@@ -230,15 +260,21 @@ impl<'a> Resolver<'a> {
                 Code::EmptyArray,
                 size.span(),
                 "an array of fixed length needs an element",
-            );
+            )
+            .help("an array of variable length (`name<MAX>`) may be empty");
             self.error(error);
         }
         number
     }
 
-    fn named(&mut self, name: &Ident) -> Type {
+    fn named(&mut self, name: &'a Ident) -> Type {
         if let Some((id, _)) = self.names.get(name.name.as_str()) {
             return Type::Named(*id);
+        }
+        if let Some(path) = self.options.extern_type(&name.name) {
+            let id = self.extern_type(name, path);
+            self.names.insert(&name.name, (id, name.span));
+            return Type::Named(id);
         }
         if let Some((_, ty)) = ALIASES.iter().find(|(alias, _)| *alias == name.name) {
             return ty.clone();
@@ -246,19 +282,43 @@ impl<'a> Resolver<'a> {
         if name.name == "netbuf" {
             return Type::Named(self.netbuf());
         }
-        let error = Diagnostic::new(
-            Code::UnknownType,
-            name.span,
-            format!("cannot find type `{}`", name.name),
-        )
-        .label("not defined in this file or its includes");
-        let known = self.names.keys().copied().chain(KEYWORDS);
-        let error = match similar(&name.name, known) {
+        Type::Named(self.unknown_type(name))
+    }
+
+    /// Reports a name that is defined nowhere; what stands for it causes no other error.
+    fn unknown_type(&mut self, name: &'a Ident) -> TypeId {
+        let error = self.unknown_type_error(name);
+        self.error(error.unknown(&name.name));
+        let id = self.extern_type(name, "");
+        self.names.insert(&name.name, (id, name.span));
+        self.unknown.insert(id);
+        id
+    }
+
+    fn unknown_type_error(&self, name: &Ident) -> Diagnostic {
+        if let Some(place) = self.constants.defined_at(&name.name) {
+            let message = format!("`{}` is a constant, not a type", name.name);
+            return Diagnostic::new(Code::UnknownType, name.span, message)
+                .label("a type is needed here")
+                .also(place, "defined here");
+        }
+        let message = format!("cannot find type `{}`", name.name);
+        let error = Diagnostic::new(Code::UnknownType, name.span, message)
+            .label("not defined in this file or its includes");
+        match self.similar_type(&name.name) {
             Some(other) => error.replace_by(other, "a type has a similar name"),
-            None => error,
-        };
-        self.error(error);
-        Type::Bool
+            None => error.help(elsewhere(&name.name)),
+        }
+    }
+
+    /// Comparing takes time: of very many unknown names, not all are worth it.
+    fn similar_type(&self, name: &str) -> Option<&str> {
+        if self.diagnostics.are_many() {
+            return None;
+        }
+        let defined = self.names.iter().filter(|(_, (id, _))| !self.unknown.contains(id));
+        let aliases = ALIASES.iter().map(|(alias, _)| *alias);
+        similar(name, defined.map(|(name, _)| *name).chain(KEYWORDS).chain(aliases))
     }
 
     /// An address as libtirpc's headers have it: its files use the type and leave it undefined.
@@ -278,7 +338,7 @@ impl<'a> Resolver<'a> {
         ];
         let idl = "struct netbuf { unsigned int maxlen; opaque buf<>; };".to_owned();
         let docs = Docs { idl: vec![idl], ..Docs::default() };
-        let rust = self.scope.take("Netbuf".to_owned());
+        let rust = self.scope_of("netbuf").take("Netbuf".to_owned());
         let body = Body::Struct(Struct { fields, next: None });
         self.model.types.push(TypeItem { idl: "netbuf".to_owned(), rust, body, docs });
         // No error can be about it.

@@ -1,90 +1,81 @@
 //! Programs, their versions and procedures.
 
-use std::collections::BTreeMap;
-
-use crate::ast::{Definition, ProcedureDef, ProgramDef, VersionDef};
-use crate::code::Code;
-use crate::diag::Diagnostic;
+use crate::ast::{ProcedureDef, ProcedureType, ProgramDef, VersionDef};
 use crate::model::{Argument, Procedure, Program, Type, Version};
 use crate::naming::{self, Scope};
-use crate::source::Span;
 
 use super::Resolver;
 
 /// What generated clients have beside a version's procedures.
-const METHODS: [&str; 7] = ["clone", "connect", "connect_with", "new", "null", "start", "with"];
+const METHODS: [&str; 9] =
+    ["clone", "connect", "connect_with", "inner", "new", "null", "start", "stats", "with"];
 
 /// What generated methods name beside their arguments.
-const VARIABLES: [&str; 9] =
-    ["args", "cx", "d", "e", "procedure", "reply", "result", "results", "self"];
+const VARIABLES: [&str; 15] = [
+    "Client",
+    "INTERFACE",
+    "S",
+    "Server",
+    "Start",
+    "VERSION",
+    "args",
+    "cx",
+    "d",
+    "e",
+    "procedure",
+    "reply",
+    "result",
+    "results",
+    "self",
+];
 
-impl Resolver<'_> {
-    pub(super) fn program(&mut self, def: &ProgramDef) -> Option<Program> {
+impl<'a> Resolver<'a> {
+    pub(super) fn program(&mut self, def: &'a ProgramDef) -> Option<Program> {
         let number = self.unsigned(&def.number, "program number");
-        let mut numbers = BTreeMap::new();
-        let mut versions = Vec::new();
-        for version in &def.versions {
-            let resolved = self.version(def, version);
-            if let Some(resolved) = resolved {
-                self.check_number(
-                    &mut numbers,
-                    "version number",
-                    resolved.number,
-                    &version.name.name,
-                    version.number.span(),
-                );
-                versions.push(resolved);
-            }
-        }
-        let rust = self.modules.take(naming::snake(&def.name.name));
+        let versions = def.versions.iter().filter_map(|version| self.version(def, version));
+        let versions = versions.collect();
+        let rust = self.style.snake(naming::last(&def.name.name));
+        let rust = self.scope_of(&def.name.name).take(rust);
         let idl = def.name.name.clone();
         Some(Program { idl, rust, number: number?, versions, docs: def.docs.clone() })
     }
 
-    fn version(&mut self, program: &ProgramDef, def: &VersionDef) -> Option<Version> {
+    fn version(&mut self, program: &ProgramDef, def: &'a VersionDef) -> Option<Version> {
         let number = self.unsigned(&def.number, "version number");
         let idl: Vec<_> = def.procedures.iter().map(|p| p.name.name.as_str()).collect();
         let names = match idl[..] {
+            _ if self.options.keeps_prefix(&def.name.name) => naming::members(&idl, "", true),
             [only] => vec![naming::without_words(
                 only,
-                naming::words_shared_with(only, &program.name.name)
+                naming::words_shared_with(only, naming::last(&program.name.name))
                     .max(naming::words_shared_with(only, &def.name.name)),
             )],
-            _ => naming::members(&idl, ""),
+            _ => naming::members(&idl, "", false),
         };
         let mut scope = Scope::reserving(&METHODS);
-        let mut numbers = BTreeMap::new();
-        let mut procedures = Vec::new();
+        let (mut procedures, mut null) = (Vec::new(), None);
         for (procedure, name) in def.procedures.iter().zip(names) {
             let Some(number) = self.unsigned(&procedure.number, "procedure number") else {
                 continue;
             };
-            self.check_number(
-                &mut numbers,
-                "procedure number",
-                number,
-                &procedure.name.name,
-                procedure.number.span(),
-            );
-            let null = number == 0 && procedure.arguments.is_empty() && procedure.result.is_none();
-            if !null {
-                procedures.push(self.procedure(
-                    program,
-                    procedure,
-                    number,
-                    scope.take(naming::snake(&name)),
-                ));
+            let is_null =
+                number == 0 && procedure.arguments.is_empty() && procedure.result.is_none();
+            if is_null {
+                null = Some(self.procedure(program, procedure, number, "null".to_owned()));
+            } else {
+                let name = scope.take(self.style.snake(&name));
+                procedures.push(self.procedure(program, procedure, number, name));
             }
         }
         procedures.sort_by_key(|procedure| procedure.number);
         let (idl, docs) = (def.name.name.clone(), def.docs.clone());
-        Some(Version { idl, number: number?, procedures, docs })
+        Some(Version { idl, number: number?, procedures, null, docs })
     }
 
     fn procedure(
         &mut self,
         program: &ProgramDef,
-        def: &ProcedureDef,
+        def: &'a ProcedureDef,
         number: u32,
         rust: String,
     ) -> Procedure {
@@ -112,8 +103,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// An argument is called as its type is, without what that shares with the procedure's or the
-    /// program's name. A built-in type, or one that is there twice, leaves only a number.
+    /// An argument without a name is called as its type is, without what that shares with the
+    /// procedure's or the program's name. A built-in type, or one that is there twice, leaves only a number.
     fn argument_names(
         &self,
         program: &ProgramDef,
@@ -122,14 +113,16 @@ impl Resolver<'_> {
     ) -> Vec<String> {
         let own = |ty: &Type| match ty {
             Type::Named(id) | Type::Chain(id) => {
-                let idl = &self.model.types[*id].idl;
+                let idl = naming::last(&self.model.types[*id].idl);
                 let shared = naming::words_shared_with(idl, &def.name.name)
-                    .max(naming::words_shared_with(idl, &program.name.name));
+                    .max(naming::words_shared_with(idl, naming::last(&program.name.name)));
                 Some(naming::snake(&naming::without_words(idl, shared)))
             }
             _ => None,
         };
-        let own: Vec<_> = types.iter().map(own).collect();
+        let given = |of: &ProcedureType| of.name.as_ref().map(|name| naming::snake(&name.name));
+        let own = def.arguments.iter().zip(types).map(|(of, ty)| given(of).or_else(|| own(ty)));
+        let own: Vec<_> = own.collect();
         let mut scope = Scope::reserving(&VARIABLES);
         let name = |(i, name): (usize, &Option<String>)| match name {
             Some(name) if own.iter().filter(|other| *other == &Some(name.clone())).count() == 1 => {
@@ -139,38 +132,5 @@ impl Resolver<'_> {
             _ => format!("arg{}", i + 1),
         };
         own.iter().enumerate().map(name).map(|name| scope.take(name)).collect()
-    }
-
-    fn check_number(
-        &mut self,
-        seen: &mut BTreeMap<u32, (Span, String)>,
-        what: &str,
-        number: u32,
-        name: &str,
-        span: Span,
-    ) {
-        if let Some((first, by)) = seen.get(&number) {
-            let error = Diagnostic::new(
-                Code::DuplicateNumber,
-                span,
-                format!("{what} {number} is used twice"),
-            )
-            .label("second use")
-            .also(*first, format!("first used by `{by}`"));
-            self.error(error);
-        }
-        seen.entry(number).or_insert_with(|| (span, name.to_owned()));
-    }
-
-    /// Reports what two programs may not share.
-    pub(super) fn check_programs(&mut self, definitions: &[Definition]) {
-        let mut names: BTreeMap<&str, Span> = BTreeMap::new();
-        for definition in definitions {
-            let Definition::Program(def) = definition else { continue };
-            match names.get(def.name.name.as_str()) {
-                Some(first) => self.error(super::duplicate("program", &def.name, *first)),
-                None => drop(names.insert(&def.name.name, def.name.span)),
-            }
-        }
     }
 }

@@ -1,14 +1,16 @@
 //! Types that contain themselves: which cannot be, which are lists, and which need a box.
 
+use std::collections::BTreeSet;
+
 use crate::code::Code;
 use crate::diag::Diagnostic;
 use crate::model::{Body, Type, TypeId};
 
-use super::Resolver;
+use super::{Resolver, nesting};
 
 /// How a type contains another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Edge {
+pub(super) enum Edge {
     Value,
     /// In an `Option`, which takes as much room as what it may hold.
     Option,
@@ -16,17 +18,23 @@ enum Edge {
     Heap,
 }
 
-type Graph = Vec<Vec<(TypeId, Edge)>>;
+pub(super) type Graph = Vec<Vec<(TypeId, Edge)>>;
 
 impl Resolver<'_> {
     /// Reports types that would have to contain themselves.
     pub(super) fn check_cycles(&mut self) {
-        let graph = self.graph();
-        let mut done = vec![false; graph.len()];
-        for start in 0..graph.len() {
-            if let Some(cycle) = value_cycle(&graph, start, &mut done) {
+        let by_value = |edges: Vec<(TypeId, Edge)>| {
+            let values = edges.into_iter().filter(|(_, edge)| *edge == Edge::Value);
+            values.map(|(id, _)| id).collect()
+        };
+        let contained: Vec<_> = self.graph().into_iter().map(by_value).collect();
+        let mut done = vec![false; contained.len()];
+        for start in 0..contained.len() {
+            if let Some(cycle) = circle_from(&contained, start, &mut done) {
                 let error = self.endless(&cycle);
                 self.error(error);
+                // What is unknown contains nothing, so that the other rules find an end.
+                cycle.iter().for_each(|id| self.model.types[*id].body = Body::Extern);
             }
         }
     }
@@ -55,7 +63,7 @@ impl Resolver<'_> {
             if self.is_node(id)
                 && let Body::Struct(body) = &mut self.model.types[id].body
             {
-                body.next = body.fields.pop().map(|field| field.idl);
+                body.next = body.fields.pop();
             }
         }
         self.rewrite(|resolver, _, ty| resolver.with_lists(ty));
@@ -105,10 +113,14 @@ impl Resolver<'_> {
     /// Boxes and counts levels wherever a type leads back to the type that contains it.
     pub(super) fn mark_recursion(&mut self) {
         let graph = self.graph();
-        self.rewrite(|_, holder, ty| marked(&graph, holder, ty));
+        let circles = Circles {
+            all: nesting::circles(&graph, |_| true),
+            inline: nesting::circles(&graph, |edge| edge != Edge::Heap),
+        };
+        self.rewrite(|_, holder, ty| marked(&circles, holder, ty));
     }
 
-    fn graph(&self) -> Graph {
+    pub(super) fn graph(&self) -> Graph {
         let edges_of = |item: &crate::model::TypeItem| {
             let mut edges = Vec::new();
             for ty in types_in(&item.body) {
@@ -134,7 +146,7 @@ impl Resolver<'_> {
 fn types_in(body: &Body) -> Vec<&Type> {
     match body {
         Body::Alias(ty) => vec![ty],
-        Body::Enum(_) => Vec::new(),
+        Body::Enum(_) | Body::Extern => Vec::new(),
         Body::Struct(body) => body.fields.iter().map(|field| &field.ty).collect(),
         Body::Union(body) => {
             let arms = body.arms.iter().chain(&body.default);
@@ -146,7 +158,7 @@ fn types_in(body: &Body) -> Vec<&Type> {
 fn places_in(body: &mut Body) -> Vec<&mut Type> {
     match body {
         Body::Alias(ty) => vec![ty],
-        Body::Enum(_) => Vec::new(),
+        Body::Enum(_) | Body::Extern => Vec::new(),
         Body::Struct(body) => body.fields.iter_mut().map(|field| &mut field.ty).collect(),
         Body::Union(body) => {
             let arms = body.arms.iter_mut().chain(&mut body.default);
@@ -168,59 +180,50 @@ fn add_edges(ty: &Type, edge: Edge, edges: &mut Vec<(TypeId, Edge)>) {
     }
 }
 
-/// A circle of values that can be reached from `start`, in the order of containing.
-fn value_cycle(graph: &Graph, start: TypeId, done: &mut [bool]) -> Option<Vec<TypeId>> {
-    let mut path = Vec::new();
+/// A circle that can be reached from `start` by what each type contains, in the order of containing.
+fn circle_from(contained: &[Vec<TypeId>], start: TypeId, done: &mut [bool]) -> Option<Vec<TypeId>> {
+    let (mut path, mut on_path) = (Vec::new(), BTreeSet::new());
     let mut todo = vec![(start, 0)];
     while let Some((id, next)) = todo.pop() {
         if next == 0 {
-            if let Some(at) = path.iter().position(|on_path| *on_path == id) {
-                path[at..].iter().for_each(|id| done[*id] = true);
-                return Some(path.split_off(at));
+            if on_path.contains(&id) {
+                let circle: Vec<_> = path.into_iter().skip_while(|other| *other != id).collect();
+                circle.iter().for_each(|id| done[*id] = true);
+                return Some(circle);
             }
             if done[id] {
                 continue;
             }
             path.push(id);
+            on_path.insert(id);
         }
-        let mut values = graph[id].iter().filter(|(_, edge)| *edge == Edge::Value);
-        match values.nth(next) {
-            Some((target, _)) => todo.extend([(id, next + 1), (*target, 0)]),
+        match contained[id].get(next) {
+            Some(inner) => todo.extend([(id, next + 1), (*inner, 0)]),
             None => {
                 done[id] = true;
                 path.pop();
+                on_path.remove(&id);
             }
         }
     }
     None
 }
 
-fn reaches(
-    graph: &Graph,
-    from: &[(TypeId, Edge)],
-    to: TypeId,
-    follow: impl Fn(Edge) -> bool,
-) -> bool {
-    let mut seen = vec![false; graph.len()];
-    let mut todo: Vec<_> = from.iter().map(|(id, _)| *id).collect();
-    while let Some(id) = todo.pop() {
-        if id == to {
-            return true;
-        }
-        if !std::mem::replace(&mut seen[id], true) {
-            todo.extend(graph[id].iter().filter(|(_, edge)| follow(*edge)).map(|(id, _)| *id));
-        }
-    }
-    false
+/// Types that lead back to each other: those with the same number.
+struct Circles {
+    all: Vec<usize>,
+    /// Without what is in a `Vec`.
+    inline: Vec<usize>,
 }
 
-fn marked(graph: &Graph, holder: TypeId, ty: &Type) -> Type {
+fn marked(circles: &Circles, holder: TypeId, ty: &Type) -> Type {
     let mut inside = Vec::new();
     add_edges(ty, Edge::Value, &mut inside);
-    let returns = reaches(graph, &inside, holder, |_| true);
+    let leads_back = |circle: &[usize]| inside.iter().any(|(id, _)| circle[*id] == circle[holder]);
+    let returns = leads_back(&circles.all);
     match ty {
         Type::Option(inner) if returns => {
-            let grows = reaches(graph, &inside, holder, |edge| edge != Edge::Heap);
+            let grows = leads_back(&circles.inline);
             let inner = if grows { Box::new(Type::Boxed(inner.clone())) } else { inner.clone() };
             Type::Nested(Box::new(Type::Option(inner)))
         }

@@ -6,12 +6,15 @@ const _: () = ::farcall::codegen::assert_version(1);
 use ::farcall::codegen::InField as _;
 
 /// The port that the portmapper has.
+#[allow(dead_code)]
 pub const PMAP_PORT: u32 = 111;
 
 /// TCP's number among the IP protocols.
+#[allow(dead_code)]
 pub const IPPROTO_TCP: u32 = 6;
 
 /// UDP's number among the IP protocols.
+#[allow(dead_code)]
 pub const IPPROTO_UDP: u32 = 17;
 
 /// Where a version of a program is.
@@ -25,6 +28,7 @@ pub const IPPROTO_UDP: u32 = 17;
 /// };
 /// ```
 #[doc(alias = "mapping")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Mapping {
     /// The program.
@@ -37,6 +41,7 @@ pub struct Mapping {
     pub port: u32,
 }
 
+#[allow(dead_code)]
 impl Mapping {
     /// The most bytes that a value takes on the wire.
     pub const MAX_ENCODED_LEN: usize = 16;
@@ -86,6 +91,7 @@ impl ::farcall::codegen::Decode for Mapping {
 /// };
 /// ```
 #[doc(alias = "pmaplist_entry")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct PmaplistEntry {
     /// The mapping.
@@ -125,6 +131,7 @@ impl ::farcall::codegen::Decode for PmaplistEntry {
 /// typedef pmaplist_entry *pmaplist;
 /// ```
 #[doc(alias = "pmaplist")]
+#[allow(dead_code)]
 pub type Pmaplist = ::farcall::codegen::Vec<PmaplistEntry>;
 
 /// A call to be made on behalf of the caller.
@@ -138,6 +145,7 @@ pub type Pmaplist = ::farcall::codegen::Vec<PmaplistEntry>;
 /// };
 /// ```
 #[doc(alias = "call_args")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct CallArgs {
     /// The program.
@@ -192,6 +200,7 @@ impl ::farcall::codegen::Decode for CallArgs {
 /// };
 /// ```
 #[doc(alias = "call_result")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct CallResult {
     /// The port of the program.
@@ -231,7 +240,7 @@ impl ::farcall::codegen::Decode for CallResult {
 
 /// The portmapper.
 #[doc(alias = "PMAP_PROG")]
-#[allow(clippy::module_inception)]
+#[allow(dead_code, clippy::module_inception)]
 pub mod pmap_prog {
     /// The program's number.
     pub const PROGRAM: ::farcall::codegen::Program = ::farcall::codegen::Program(100000);
@@ -521,6 +530,18 @@ pub mod pmap_prog {
                 &self,
             ) -> ::farcall::codegen::Result<(), ::farcall::codegen::Error> {
                 self.0.null()
+            }
+
+            /// What happened on the connection so far, for this client and its clones.
+            #[must_use]
+            pub fn stats(&self) -> ::farcall::codegen::ClientStats {
+                self.0.stats()
+            }
+
+            /// The client without the types of this version.
+            #[must_use]
+            pub fn inner(&self) -> &::farcall::codegen::Client {
+                &self.0
             }
 
             /// The same calls, without waiting for the answer.

@@ -6,6 +6,7 @@ const _: () = ::farcall::codegen::assert_version(1);
 use ::farcall::codegen::InField as _;
 
 /// The port that rpcbind has.
+#[allow(dead_code)]
 pub const RPCB_PORT: u32 = 111;
 
 /// Where a version of a program is.
@@ -20,6 +21,7 @@ pub const RPCB_PORT: u32 = 111;
 /// };
 /// ```
 #[doc(alias = "rpcb")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Rpcb {
     /// The program.
@@ -82,6 +84,7 @@ impl ::farcall::codegen::Decode for Rpcb {
 /// };
 /// ```
 #[doc(alias = "rpcblist")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Rpcblist {
     /// The registration.
@@ -121,6 +124,7 @@ impl ::farcall::codegen::Decode for Rpcblist {
 /// typedef rpcblist *rpcblist_ptr;
 /// ```
 #[doc(alias = "rpcblist_ptr")]
+#[allow(dead_code)]
 pub type RpcblistPtr = ::farcall::codegen::Vec<Rpcblist>;
 
 /// A call to be made on behalf of the caller.
@@ -134,6 +138,7 @@ pub type RpcblistPtr = ::farcall::codegen::Vec<Rpcblist>;
 /// };
 /// ```
 #[doc(alias = "rpcb_rmtcallargs")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RpcbRmtcallargs {
     /// The program.
@@ -188,6 +193,7 @@ impl ::farcall::codegen::Decode for RpcbRmtcallargs {
 /// };
 /// ```
 #[doc(alias = "rpcb_rmtcallres")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RpcbRmtcallres {
     /// The universal address of the program.
@@ -238,6 +244,7 @@ impl ::farcall::codegen::Decode for RpcbRmtcallres {
 /// };
 /// ```
 #[doc(alias = "rpcb_entry")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RpcbEntry {
     /// The universal address, as the caller can reach it.
@@ -304,6 +311,7 @@ impl ::farcall::codegen::Decode for RpcbEntry {
 /// };
 /// ```
 #[doc(alias = "rpcb_entry_list")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RpcbEntryList {
     /// The address.
@@ -345,12 +353,15 @@ impl ::farcall::codegen::Decode for RpcbEntryList {
 /// typedef rpcb_entry_list *rpcb_entry_list_ptr;
 /// ```
 #[doc(alias = "rpcb_entry_list_ptr")]
+#[allow(dead_code)]
 pub type RpcbEntryListPtr = ::farcall::codegen::Vec<RpcbEntryList>;
 
 /// How many procedures are counted.
+#[allow(dead_code)]
 pub const RPCBSTAT_HIGHPROC: u32 = 13;
 
 /// How many versions are counted: 2, 3 and 4.
+#[allow(dead_code)]
 pub const RPCBVERS_STAT: u32 = 3;
 
 /// How often an address was looked up.
@@ -368,6 +379,7 @@ pub const RPCBVERS_STAT: u32 = 3;
 /// };
 /// ```
 #[doc(alias = "rpcbs_addrlist")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RpcbsAddrlist {
     /// The program.
@@ -434,6 +446,7 @@ impl ::farcall::codegen::Decode for RpcbsAddrlist {
 /// };
 /// ```
 #[doc(alias = "rpcbs_rmtcalllist")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RpcbsRmtcalllist {
     /// The program.
@@ -497,6 +510,7 @@ impl ::farcall::codegen::Decode for RpcbsRmtcalllist {
 /// typedef int rpcbs_proc[RPCBSTAT_HIGHPROC];
 /// ```
 #[doc(alias = "rpcbs_proc")]
+#[allow(dead_code)]
 pub type RpcbsProc = [i32; 13];
 
 /// A list of lookups.
@@ -505,6 +519,7 @@ pub type RpcbsProc = [i32; 13];
 /// typedef rpcbs_addrlist *rpcbs_addrlist_ptr;
 /// ```
 #[doc(alias = "rpcbs_addrlist_ptr")]
+#[allow(dead_code)]
 pub type RpcbsAddrlistPtr = ::farcall::codegen::Vec<RpcbsAddrlist>;
 
 /// A list of remote calls.
@@ -513,6 +528,7 @@ pub type RpcbsAddrlistPtr = ::farcall::codegen::Vec<RpcbsAddrlist>;
 /// typedef rpcbs_rmtcalllist *rpcbs_rmtcalllist_ptr;
 /// ```
 #[doc(alias = "rpcbs_rmtcalllist_ptr")]
+#[allow(dead_code)]
 pub type RpcbsRmtcalllistPtr = ::farcall::codegen::Vec<RpcbsRmtcalllist>;
 
 /// What one version counted.
@@ -527,6 +543,7 @@ pub type RpcbsRmtcalllistPtr = ::farcall::codegen::Vec<RpcbsRmtcalllist>;
 /// };
 /// ```
 #[doc(alias = "rpcb_stat")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RpcbStat {
     /// Calls by procedure.
@@ -592,6 +609,7 @@ impl ::farcall::codegen::Decode for RpcbStat {
 /// typedef rpcb_stat rpcb_stat_byvers[RPCBVERS_STAT];
 /// ```
 #[doc(alias = "rpcb_stat_byvers")]
+#[allow(dead_code)]
 pub type RpcbStatByvers = [RpcbStat; 3];
 
 /// An address as the host that answers has it in memory.
@@ -603,6 +621,7 @@ pub type RpcbStatByvers = [RpcbStat; 3];
 /// };
 /// ```
 #[doc(alias = "netbuf")]
+#[allow(dead_code)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Netbuf {
     /// The size of the buffer it was in.
@@ -642,7 +661,7 @@ impl ::farcall::codegen::Decode for Netbuf {
 
 /// rpcbind.
 #[doc(alias = "RPCBPROG")]
-#[allow(clippy::module_inception)]
+#[allow(dead_code, clippy::module_inception)]
 pub mod rpcbprog {
     /// The program's number.
     pub const PROGRAM: ::farcall::codegen::Program = ::farcall::codegen::Program(100000);
@@ -1052,6 +1071,18 @@ pub mod rpcbprog {
                 &self,
             ) -> ::farcall::codegen::Result<(), ::farcall::codegen::Error> {
                 self.0.null()
+            }
+
+            /// What happened on the connection so far, for this client and its clones.
+            #[must_use]
+            pub fn stats(&self) -> ::farcall::codegen::ClientStats {
+                self.0.stats()
+            }
+
+            /// The client without the types of this version.
+            #[must_use]
+            pub fn inner(&self) -> &::farcall::codegen::Client {
+                &self.0
             }
 
             /// The same calls, without waiting for the answer.
@@ -1935,6 +1966,18 @@ pub mod rpcbprog {
                 &self,
             ) -> ::farcall::codegen::Result<(), ::farcall::codegen::Error> {
                 self.0.null()
+            }
+
+            /// What happened on the connection so far, for this client and its clones.
+            #[must_use]
+            pub fn stats(&self) -> ::farcall::codegen::ClientStats {
+                self.0.stats()
+            }
+
+            /// The client without the types of this version.
+            #[must_use]
+            pub fn inner(&self) -> &::farcall::codegen::Client {
+                &self.0
             }
 
             /// The same calls, without waiting for the answer.
