@@ -1,140 +1,124 @@
 //! `rpcgen`: the compiler as a command.
 
+mod breaking;
+mod build;
+mod c_flags;
+mod check;
+mod completions;
+mod describe;
+mod diff;
+mod explain;
+mod fmt;
+mod input;
+mod lint;
+mod manual;
+mod new;
+mod options;
+mod screen;
+mod status;
+
+use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{env, fs};
 
-use farcall_rpcgen::Error;
-use lexopt::{Arg, Parser, ValueExt};
+use clap::{CommandFactory, Parser, Subcommand};
 
-const HELP: &str = "\
-Writes Rust for ONC RPC interface files: kv.rs for kv.x, beside it.
+use crate::screen::Screen;
+use crate::status::Status;
 
-Usage: rpcgen [OPTIONS] FILE.x...
-
-Options:
-  -o, --output FILE   write to FILE; for one input file
-      --out-dir DIR   write into DIR
-  -D NAME[=VALUE]     as `#define NAME VALUE` at the start of each file; without VALUE, 1
-      --check         write nothing: exit 4 if what is there is not what would be written
-      --no-client     leave out the clients
-      --no-server     leave out the servers
-  -h, --help          show this
-  -V, --version       show the version
-
-Exit status: 0 done, 1 errors in a file (nothing is written), 2 wrong usage, 3 a file that cannot
-be read or written, 4 stale files found by --check.
-";
-
-const FAILED: u8 = 1;
-const USAGE: u8 = 2;
-const IO: u8 = 3;
-const STALE: u8 = 4;
-
-#[derive(Default)]
-struct Options {
-    files: Vec<PathBuf>,
-    output: Option<PathBuf>,
-    out_dir: Option<PathBuf>,
-    defines: Vec<String>,
-    check: bool,
-    no_client: bool,
-    no_server: bool,
+/// Compiler for ONC RPC interface files (`.x`): Rust, and what else is made of them.
+///
+/// Without a command it builds, and takes the flags of C rpcgen too: `rpcgen -l kv.x`.
+#[derive(Debug, Parser)]
+#[command(name = "rpcgen", version, after_help = status::help())]
+struct Cli {
+    #[command(flatten)]
+    screen: Screen,
+    #[command(subcommand)]
+    command: Command,
 }
 
+#[derive(Debug, Subcommand)]
 enum Command {
-    Compile(Options),
-    Print(String),
+    Build(build::BuildArgs),
+    Check(check::CheckArgs),
+    Describe(describe::DescribeArgs),
+    New(new::NewArgs),
+    Fmt(fmt::FmtArgs),
+    Lint(lint::LintArgs),
+    Breaking(breaking::BreakingArgs),
+    Explain(explain::ExplainArgs),
+    Completions(completions::CompletionsArgs),
+    Man(manual::ManArgs),
 }
 
 fn main() -> ExitCode {
-    match parse(env::args_os().skip(1)) {
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            ExitCode::SUCCESS
+    let args: Vec<_> = env::args_os().skip(1).collect();
+    ExitCode::from(run(&args))
+}
+
+fn run(args: &[OsString]) -> Status {
+    let mut notes = Vec::new();
+    let args = if names_command(args) {
+        args.to_vec()
+    } else {
+        match c_flags::translate(args) {
+            Ok(translated) => {
+                notes = translated.notes;
+                translated.args
+            }
+            Err(cause) => return usage(&cause.to_string()),
         }
-        Ok(Command::Compile(options)) => ExitCode::from(run(&options)),
-        Err(cause) => {
-            eprintln!("rpcgen: {cause}\nTry `rpcgen --help`.");
-            ExitCode::from(USAGE)
+    };
+    match Cli::try_parse_from([OsString::from("rpcgen")].into_iter().chain(args)) {
+        Ok(cli) => {
+            notes.iter().for_each(|note| cli.screen.note(note));
+            cli.command.run(cli.screen)
+        }
+        Err(message) => {
+            // It goes to standard output if it was asked for.
+            let _ = message.print();
+            if message.use_stderr() { Status::Usage } else { Status::Done }
         }
     }
 }
 
-fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, lexopt::Error> {
-    let mut options = Options::default();
-    let mut parser = Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
+/// Whether the line is for one of the commands, or about all of them.
+fn names_command(args: &[OsString]) -> bool {
+    let mut args = args.iter().filter_map(|arg| arg.to_str());
+    while let Some(arg) = args.next() {
         match arg {
-            Arg::Short('o') | Arg::Long("output") => options.output = Some(parser.value()?.into()),
-            Arg::Long("out-dir") => options.out_dir = Some(parser.value()?.into()),
-            Arg::Short('D') => options.defines.push(parser.value()?.string()?),
-            Arg::Long("check") => options.check = true,
-            Arg::Long("no-client") => options.no_client = true,
-            Arg::Long("no-server") => options.no_server = true,
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Print(HELP.to_owned())),
-            Arg::Short('V') | Arg::Long("version") => {
-                return Ok(Command::Print(format!("rpcgen {}\n", env!("CARGO_PKG_VERSION"))));
-            }
-            Arg::Value(file) => options.files.push(file.parse()?),
-            other => return Err(other.unexpected()),
+            "-q" | "--quiet" => {}
+            "--color" => drop(args.next()),
+            _ if arg.starts_with("--color=") => {}
+            "-V" | "--version" | "--help" | "help" => return true,
+            // C rpcgen's header, unless there is nothing to make one of.
+            "-h" => return args.next().is_none(),
+            _ => return Cli::command().find_subcommand(arg).is_some(),
         }
     }
-    if options.files.is_empty() {
-        return Err("no file named".into());
-    }
-    if options.output.is_some() && (options.files.len() > 1 || options.out_dir.is_some()) {
-        return Err("--output is for one file, and without --out-dir".into());
-    }
-    Ok(Command::Compile(options))
+    false
 }
 
-/// The exit status. Compiles all files before it writes the first.
-fn run(options: &Options) -> u8 {
-    let mut config =
-        farcall_rpcgen::configure().client(!options.no_client).server(!options.no_server);
-    for define in &options.defines {
-        let (name, value) = define.split_once('=').unwrap_or((define, "1"));
-        config = config.define(name, value);
-    }
-    let mut status = 0;
-    let mut outputs = Vec::new();
-    for file in &options.files {
-        match config.generate(file) {
-            Ok(code) => outputs.push((output(options, file), code)),
-            Err(error) => {
-                eprintln!("{error}\n");
-                status = status.max(if let Error::Source(_) = error { FAILED } else { IO });
-            }
+/// Says what is wrong with how the command is used.
+fn usage(message: &str) -> Status {
+    eprintln!("rpcgen: {message}\nTry `rpcgen --help`.");
+    Status::Usage
+}
+
+impl Command {
+    fn run(self, screen: Screen) -> Status {
+        match self {
+            Self::Build(args) => build::run(args, screen),
+            Self::Check(args) => check::run(args, screen),
+            Self::Describe(args) => describe::run(args, screen),
+            Self::New(args) => new::run(&args, screen),
+            Self::Fmt(args) => fmt::run(args, screen),
+            Self::Lint(args) => lint::run(args, screen),
+            Self::Breaking(args) => breaking::run(&args, screen),
+            Self::Explain(args) => explain::run(&args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(_) => manual::run(),
         }
-    }
-    if status == 0 { finish(options, &outputs) } else { status }
-}
-
-fn finish(options: &Options, outputs: &[(PathBuf, String)]) -> u8 {
-    let mut status = 0;
-    for (path, code) in outputs {
-        let fresh = fs::read(path).is_ok_and(|old| old == code.as_bytes());
-        if options.check && !fresh {
-            eprintln!("rpcgen: `{}` is stale: run rpcgen without --check", path.display());
-            status = STALE;
-        } else if !options.check
-            && !fresh
-            && let Err(cause) = fs::write(path, code)
-        {
-            eprintln!("rpcgen: cannot write `{}`: {cause}", path.display());
-            status = IO;
-        }
-    }
-    status
-}
-
-fn output(options: &Options, file: &Path) -> PathBuf {
-    let beside = file.with_extension("rs");
-    match (&options.output, &options.out_dir, beside.file_name()) {
-        (Some(output), _, _) => output.clone(),
-        (None, Some(dir), Some(name)) => dir.join(name),
-        _ => beside,
     }
 }
