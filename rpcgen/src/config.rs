@@ -62,11 +62,30 @@ pub(crate) struct Resolved {
 
 impl Config {
     /// Writes to this folder instead of `OUT_DIR`.
+    ///
+    /// ```
+    /// let folder = std::env::temp_dir().join(format!("farcall-out-dir-{}", std::process::id()));
+    /// std::fs::create_dir_all(&folder)?;
+    /// std::fs::write(folder.join("kv.x"), "const MAXKEY = 64;")?;
+    /// farcall_rpcgen::configure().out_dir(&folder).compile(&[folder.join("kv.x")])?;
+    /// let code = std::fs::read_to_string(folder.join("kv.rs"))?;
+    /// assert!(code.contains("pub const MAXKEY: u32 = 64;"));
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn out_dir(self, dir: impl Into<PathBuf>) -> Self {
         Self { out_dir: Some(dir.into()), ..self }
     }
 
     /// As `#define NAME VALUE` at the start of each file, for those that expect it of a header.
+    ///
+    /// ```
+    /// let code = farcall_rpcgen::configure()
+    ///     .define("MAXNAMELEN", "1025")
+    ///     .generate_text("p.x", "struct lock { string name<MAXNAMELEN>; };")?;
+    /// assert!(code.contains("e.string(&self.name, 1025)"));
+    /// # Ok::<(), farcall_rpcgen::Error>(())
+    /// ```
     pub fn define(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.setup.symbols.push((name.into(), Some(value.into())));
         self
@@ -74,6 +93,13 @@ impl Config {
 
     /// As `#undef NAME` at the start of each file: also for `RPC_HDR`, `RPC_XDR`, `RPC_SVC` and
     /// `RPC_CLNT`, which are defined otherwise.
+    ///
+    /// ```
+    /// let text = "#ifdef RPC_SVC\ntypedef int handle;\n#else\ntypedef hyper handle;\n#endif";
+    /// let code = farcall_rpcgen::configure().undefine("RPC_SVC").generate_text("p.x", text)?;
+    /// assert!(code.contains("pub type Handle = i64;"));
+    /// # Ok::<(), farcall_rpcgen::Error>(())
+    /// ```
     pub fn undefine(mut self, name: impl Into<String>) -> Self {
         self.setup.symbols.push((name.into(), None));
         self
@@ -81,6 +107,11 @@ impl Config {
 
     /// Looks for included files in this folder too, behind those named before. First comes always
     /// that of the file that includes them.
+    ///
+    /// ```no_run
+    /// farcall_rpcgen::configure().include_dir("proto/common").compile(&["proto/kv.x"])?;
+    /// # Ok::<(), farcall_rpcgen::Error>(())
+    /// ```
     pub fn include_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.setup.include_dirs.push(dir.into());
         self

@@ -13,7 +13,7 @@ macro_rules! fixtures {
 }
 
 fixtures! {
-    clashes keywords kv large multi_version recursion types unions
+    clashes keywords kv large multi_version namespaces recursion types unions
 }
 
 use std::fmt::Debug;

@@ -61,11 +61,11 @@ impl Modules<'_> {
 /// The path from inside of the namespace `from` to the item with the path `to`, without its name.
 pub(super) fn path(model: &Model, from: &str, to: &str) -> TokenStream {
     let to = naming::namespace(to);
-    if from == to {
-        return TokenStream::new();
-    }
-    let up = from.matches("::").map(|_| quote!(super::));
-    let down = model.namespaces.get(to).into_iter().flatten().map(|name| {
+    let words = from.split_terminator("::").zip(to.split_terminator("::"));
+    let shared = words.take_while(|(from, to)| from == to).count();
+    let up = (shared..from.matches("::").count()).map(|_| quote!(super::));
+    let modules = model.namespaces.get(to).into_iter().flatten();
+    let down = modules.skip(shared).map(|name| {
         let name = ident(name);
         quote!(#name::)
     });

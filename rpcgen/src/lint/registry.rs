@@ -1,6 +1,6 @@
-//! Program numbers that have an owner: RFC 5531 §8.4 and IANA's registry.
+//! Program numbers that have an owner: RFC 5531 §8.3 and IANA's registry.
 
-/// Who a number is for (RFC 5531 §8.4.1).
+/// Who a number is for (RFC 5531 §8.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Range {
     Assigned,
@@ -109,8 +109,8 @@ const OWNERS: [Owner; 66] = [
     owner_of(200_015, "sgi_iphone", &["sgi"]),
     owner_of(300_019, "amd", &["amq"]),
     owner_of(391_002, "sgi_fam", &["fam"]),
-    owner_of(395_179, "vxi11_async", &["device_async"]),
     owner_of(395_183, "vxi11_core", &["device_core"]),
+    owner_of(395_184, "vxi11_async", &["device_async"]),
     owner_of(395_185, "vxi11_intr", &["device_intr"]),
     owner_of(545_580_417, "ugidd", &["ugid"]),
     owner_of(600_100_069, "fypxfrd", &["ypxfrd", "ypxfr"]),
