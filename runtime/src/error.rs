@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::proto::message::{AcceptStatus, RejectStatus};
+use crate::proto::message::{AcceptStatus, AuthStatus, RejectStatus};
 use crate::xdr::{DecodeError, EncodeError};
 use crate::{Netid, Program, Version};
 
@@ -22,6 +22,9 @@ pub enum Error {
     Decode(DecodeError),
     /// The peer answered that it did not execute the call (RFC 5531 §9).
     Refused(Refusal),
+    /// The flavor of authentication failed at this end: with
+    /// [`AuthStatus::InvalidResp`] at the answer, which is not the server's.
+    Auth(AuthStatus),
     /// No answer by the deadline. Whether the call was executed is not known, unless `sent` is 0.
     TimedOut {
         /// How long was waited.
@@ -32,6 +35,11 @@ pub enum Error {
     /// The server's host said that nobody listens at the port (ICMP). Of a call that was sent once,
     /// that means that it was not executed.
     Unreachable {
+        /// How often the call was sent.
+        sent: u32,
+    },
+    /// The connection is lost, and the call is not to be sent on another one.
+    Disconnected {
         /// How often the call was sent.
         sent: u32,
     },
@@ -120,7 +128,8 @@ impl Error {
     pub fn may_have_executed(&self) -> bool {
         match self {
             Self::Decode(_) | Self::Refused(Refusal::Accepted(AcceptStatus::SystemErr)) => true,
-            Self::TimedOut { sent, .. } => *sent > 0,
+            Self::Auth(status) => *status == AuthStatus::InvalidResp,
+            Self::TimedOut { sent, .. } | Self::Disconnected { sent } => *sent > 0,
             Self::Unreachable { sent } => *sent > 1,
             Self::Io { doing, .. } => *doing == Doing::Poll,
             Self::Encode(_)
@@ -140,6 +149,7 @@ impl Error {
         match self {
             Self::TimedOut { .. }
             | Self::Unreachable { .. }
+            | Self::Disconnected { .. }
             | Self::NotRegistered { .. }
             | Self::Io { .. } => true,
             Self::Refused(refusal) => matches!(
@@ -148,6 +158,7 @@ impl Error {
             ),
             Self::Encode(_)
             | Self::Decode(_)
+            | Self::Auth(_)
             | Self::TooLarge { .. }
             | Self::NotAccepted { .. }
             | Self::BadTarget(_) => false,
@@ -179,6 +190,9 @@ impl fmt::Display for Error {
             Self::Encode(error) => write!(f, "RPC: Can't encode arguments: {error}"),
             Self::Decode(error) => write!(f, "RPC: Can't decode result: {error}"),
             Self::Refused(refusal) => refusal.fmt(f),
+            Self::Auth(status) => {
+                write!(f, "RPC: Authentication error; at this end: why = {status}")
+            }
             Self::TimedOut { after, sent } => {
                 write!(f, "RPC: Timed out; no answer in {after:.1?}, sent {sent} times")
             }
@@ -187,6 +201,9 @@ impl fmt::Display for Error {
                 "RPC: Unable to receive; connection refused: nobody listens at the server's port, \
                  sent {sent} times"
             ),
+            Self::Disconnected { sent } => {
+                write!(f, "RPC: Unable to receive; the connection is lost, sent {sent} times")
+            }
             Self::TooLarge { len, max } => write!(
                 f,
                 "RPC: Unable to send; the call takes {len} bytes, and a datagram holds {max}: use \
@@ -270,7 +287,6 @@ impl fmt::Display for BadTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::message::AuthStatus;
     use crate::xdr::Decoder;
 
     fn decode_error() -> Error {
@@ -309,10 +325,14 @@ mod tests {
                 false,
                 false,
             ),
+            (Error::Auth(AuthStatus::InvalidResp), "RPC: Authentication error", true, false),
+            (Error::Auth(AuthStatus::Failed), "RPC: Authentication error", false, false),
             (timed_out(0), "RPC: Timed out", false, true),
             (timed_out(1), "RPC: Timed out", true, true),
             (Error::Unreachable { sent: 1 }, "RPC: Unable to receive", false, true),
             (Error::Unreachable { sent: 2 }, "RPC: Unable to receive", true, true),
+            (Error::Disconnected { sent: 0 }, "RPC: Unable to receive", false, true),
+            (Error::Disconnected { sent: 1 }, "RPC: Unable to receive", true, true),
             (Error::TooLarge { len: 2, max: 1 }, "RPC: Unable to send", false, false),
             (
                 Error::NotRegistered { program, version, netid },

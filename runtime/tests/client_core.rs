@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use farcall::proto::auth::OpaqueAuth;
+use farcall::proto::client::flavor::CallAuth;
 use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport, WINDOW};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::{Bytes, Encoder};
@@ -32,11 +32,16 @@ impl Bench {
     }
 
     fn call(&mut self, word: u32, millis: u64) -> Xid {
+        self.call_as(word, millis, true)
+    }
+
+    fn call_as(&mut self, word: u32, millis: u64, retransmit: bool) -> Xid {
         let params = CallParams {
             program: Program(7),
             version: Version(1),
             procedure: Procedure(2),
-            credential: &OpaqueAuth::NONE,
+            auth: CallAuth::NONE,
+            retransmit,
             deadline: self.now + Duration::from_millis(millis),
         };
         let args = |e: &mut Encoder| {
@@ -238,7 +243,8 @@ fn what_no_datagram_can_carry_is_refused_before_it_is_sent() {
         program: Program(7),
         version: Version(1),
         procedure: Procedure(2),
-        credential: &OpaqueAuth::NONE,
+        auth: CallAuth::NONE,
+        retransmit: true,
         deadline: bench.now + 1000 * MS,
     };
     let mut call = |len: usize| {
@@ -293,6 +299,47 @@ fn another_address_gets_everything_unanswered_at_once() {
     bench.answer(calls[1], MS);
     bench.core.handle_readdressed();
     assert_eq!(bench.transmit(), [first[0].clone(), first[2].clone()]);
+}
+
+#[test]
+fn a_call_that_is_not_to_be_sent_again_is_not() {
+    let mut bench = Bench::datagram(11);
+    let xid = bench.call_as(1, 10_000, false);
+    assert_eq!(bench.transmit().len(), 1);
+    assert_eq!(bench.wake(), Some(vec![]));
+    assert_eq!(bench.elapsed(), 10_000 * MS);
+    assert!(matches!(bench.core.take_result(xid), Some(Err(Error::TimedOut { sent: 1, .. }))));
+
+    let mut bench = Bench::stream();
+    let calls = [false, true].map(|retransmit| bench.call_as(1, 10_000, retransmit));
+    bench.drain();
+    bench.core.handle_disconnected(bench.now);
+    let unsent = bench.call_as(2, 10_000, false);
+    bench.core.handle_connected(bench.now);
+    assert_eq!(bench.drain().len(), 2 * 48);
+    let result = bench.core.take_result(calls[0]);
+    assert!(matches!(result, Some(Err(Error::Disconnected { sent: 1 }))), "{result:?}");
+    assert!([calls[1], unsent].iter().all(|&xid| bench.core.take_result(xid).is_none()));
+}
+
+#[test]
+fn a_call_that_nobody_wants_the_results_of_is_dropped_when_it_is_sent() {
+    let mut bench = Bench::datagram(12);
+    let calls: Vec<Xid> = (0..200).map(|word| bench.call(word, 1000)).collect();
+    calls.iter().for_each(|&xid| bench.core.disown(xid));
+    assert_eq!(bench.transmit().len(), 200);
+    assert_eq!((bench.core.waiting(), bench.core.poll_timeout()), (0, None));
+    let mut bench = Bench::new(Transport::Stream, 1);
+    let [sent, late] = [1, 2].map(|word| bench.call(word, 1000));
+    bench.core.disown(sent);
+    bench.core.handle_connected(bench.now);
+    bench.core.disown(late);
+    assert_eq!((bench.drain().len(), bench.core.waiting()), (2 * 48, 0));
+    let unsent = bench.call(3, 1000);
+    bench.core.handle_disconnected(bench.now);
+    bench.core.disown(unsent);
+    bench.wake();
+    assert_eq!(bench.core.waiting(), 0);
 }
 
 /// 100 calls a second of one second each, while the server is away for a minute.

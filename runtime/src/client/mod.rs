@@ -7,13 +7,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::options::Credential;
 pub use self::options::{Auth, CallOptions, ClientOptions};
 pub use self::pending::Pending;
 use self::target::{IpTransport, Target, lookup};
 use crate::bind::{Portmapper, Uaddr};
 use crate::error::{Doing, Refusal, Result};
 use crate::net::client::{self as net, Channel, Deadline, Remote};
-use crate::proto::auth::OpaqueAuth;
 use crate::proto::client::ClientStats;
 use crate::proto::message::AcceptStatus;
 use crate::proto::record::RecordLimits;
@@ -53,8 +53,9 @@ pub struct Client {
 #[derive(Debug)]
 struct Settings {
     timeout: Duration,
+    retransmit: bool,
     /// An error shows at the calls, because [`Client::with`] has no way to tell of it.
-    credential: Result<OpaqueAuth, EncodeError>,
+    credential: Result<Credential, EncodeError>,
 }
 
 impl Client {
@@ -92,7 +93,8 @@ impl Client {
             reserved_port: options.reserved_port,
         };
         let channel = Arc::new(Channel::open(remotes, &config, &deadline)?);
-        let settings = Settings { timeout: options.timeout, credential: Ok(credential) };
+        let timeout = options.timeout;
+        let settings = Settings { timeout, retransmit: true, credential: Ok(credential) };
         Ok(Self { channel, interface, settings: Arc::new(settings) })
     }
 
@@ -142,6 +144,7 @@ impl Client {
         let former = &self.settings;
         let settings = Settings {
             timeout: options.timeout.unwrap_or(former.timeout),
+            retransmit: options.retransmit.unwrap_or(former.retransmit),
             credential: options
                 .auth
                 .map_or_else(|| former.credential.clone(), |auth| auth.credential()),
@@ -219,9 +222,15 @@ impl Client {
     }
 
     fn target(&self, procedure: Procedure) -> Result<net::Target<'_>> {
-        let credential = self.settings.credential.as_ref().map_err(Clone::clone)?;
-        let timeout = self.settings.timeout;
-        Ok(net::Target { interface: self.interface, procedure, credential, timeout })
+        let settings = &*self.settings;
+        let credential = settings.credential.as_ref().map_err(Clone::clone)?;
+        Ok(net::Target {
+            interface: self.interface,
+            procedure,
+            auth: credential.as_call_auth(),
+            timeout: settings.timeout,
+            retransmit: settings.retransmit,
+        })
     }
 }
 

@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::utsname::uname;
 use nix::unistd::{getegid, geteuid, getgroups};
 
 use crate::proto::auth::{AuthSys, OpaqueAuth};
+use crate::proto::client::flavor::{CallAuth, Initiate};
 use crate::proto::retry::RetryPolicy;
 use crate::xdr::EncodeError;
 
@@ -16,14 +18,34 @@ const PORTMAPPER: u16 = 111;
 const DEFAULT_MAX_REPLY: usize = 64 << 20;
 
 /// Who a client says it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Auth {
     /// Nobody in particular (AUTH_NONE).
     #[default]
     None,
     /// The ids of a user on a host (AUTH_SYS, RFC 5531 appendix A). Nothing proves them.
+    ///
+    /// A server may answer with a short hand for them (AUTH_SHORT), which later calls then send.
     Sys(AuthSys),
+    /// Whom a flavor of another kind stands for.
+    Flavor(Arc<dyn Initiate>),
+}
+
+/// What calls are made with.
+#[derive(Debug, Clone)]
+pub(super) enum Credential {
+    Fixed(OpaqueAuth),
+    Flavor(Arc<dyn Initiate>),
+}
+
+impl Credential {
+    pub(super) fn as_call_auth(&self) -> CallAuth<'_> {
+        match self {
+            Self::Fixed(credential) => CallAuth::Credential(credential),
+            Self::Flavor(flavor) => CallAuth::Flavor(flavor),
+        }
+    }
 }
 
 impl Auth {
@@ -45,11 +67,18 @@ impl Auth {
         })
     }
 
-    pub(super) fn credential(&self) -> Result<OpaqueAuth, EncodeError> {
-        match self {
-            Self::None => Ok(OpaqueAuth::NONE),
-            Self::Sys(sys) => sys.to_credential(),
-        }
+    /// A flavor of authentication that is not built in.
+    #[must_use]
+    pub fn flavor(flavor: Arc<dyn Initiate>) -> Self {
+        Self::Flavor(flavor)
+    }
+
+    pub(super) fn credential(&self) -> Result<Credential, EncodeError> {
+        Ok(match self {
+            Self::None => Credential::Fixed(OpaqueAuth::NONE),
+            Self::Sys(sys) => Credential::Fixed(sys.to_credential()?),
+            Self::Flavor(flavor) => Credential::Flavor(Arc::clone(flavor)),
+        })
     }
 }
 
@@ -187,6 +216,7 @@ impl Default for ClientOptions {
 pub struct CallOptions {
     pub(super) timeout: Option<Duration>,
     pub(super) auth: Option<Auth>,
+    pub(super) retransmit: Option<bool>,
 }
 
 impl CallOptions {
@@ -207,6 +237,17 @@ impl CallOptions {
     pub fn auth(self, auth: Auth) -> Self {
         Self { auth: Some(auth), ..self }
     }
+
+    /// Whether a call is sent again if it may be that the server has it already: over UDP after
+    /// some time without an answer, over a stream on a new connection. Default yes.
+    ///
+    /// A server with a duplicate request cache executes it only once nevertheless. Say no for calls
+    /// that must not be executed twice, and a server that has none. They end with
+    /// [`Error::Disconnected`](crate::Error::Disconnected) when their connection is lost.
+    #[must_use]
+    pub fn retransmit(self, retransmit: bool) -> Self {
+        Self { retransmit: Some(retransmit), ..self }
+    }
 }
 
 #[cfg(test)]
@@ -219,7 +260,9 @@ mod tests {
         let Auth::Sys(sys) = Auth::sys() else { panic!("AUTH_SYS") };
         assert_eq!((sys.uid, sys.gid), (geteuid().as_raw(), getegid().as_raw()));
         assert!(sys.gids.len() <= 16 && !sys.machine_name.is_empty());
-        let credential = Auth::Sys(sys.clone()).credential().expect("it fits");
+        let Ok(Credential::Fixed(credential)) = Auth::Sys(sys.clone()).credential() else {
+            panic!("it fits");
+        };
         assert_eq!(AuthSys::from_credential(&credential), Some(Ok(sys)));
     }
 
@@ -228,6 +271,10 @@ mod tests {
         let sys = AuthSys { gids: vec![0; 17], ..AuthSys::default() };
         let error = Auth::from(sys).credential().expect_err("17 groups");
         assert_eq!(error.kind(), EncodeErrorKind::TooLong { len: 17, max: 16 });
-        assert_eq!(Auth::None.credential(), Ok(OpaqueAuth::NONE));
+        let none = Auth::None.credential();
+        assert!(
+            matches!(&none, Ok(Credential::Fixed(none)) if *none == OpaqueAuth::NONE),
+            "{none:?}"
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
+use super::client::CallState;
 use crate::error::Result;
 use crate::xdr::{Bytes, Encoder};
 use crate::{Procedure, Xid};
@@ -32,6 +33,14 @@ pub(super) struct Call {
     pub(super) timeout: Duration,
     /// Its place among all calls.
     pub(super) number: u64,
+    /// It is not sent a second time.
+    pub(super) once: bool,
+    /// Nobody wants its results: it is dropped as soon as it is sent.
+    pub(super) unwanted: bool,
+    /// What is special about its authentication.
+    pub(super) state: Option<Box<CallState>>,
+    /// The xid that it was made again with, so that answers to before are told apart.
+    alias: Option<Xid>,
     timer: Instant,
 }
 
@@ -53,6 +62,10 @@ impl Call {
             last_sent: now,
             timeout: Duration::ZERO,
             number,
+            once: false,
+            unwanted: false,
+            state: None,
+            alias: None,
             timer: deadline,
         }
     }
@@ -72,6 +85,8 @@ enum Slot {
 pub(super) struct Pending {
     slots: HashMap<Xid, Slot, BuildHasherDefault<XidHasher>>,
     waiting: usize,
+    /// Calls by the xids that they were made again with.
+    aliases: HashMap<Xid, Xid, BuildHasherDefault<XidHasher>>,
     timers: BinaryHeap<Reverse<(Instant, Xid)>>,
     spare: Vec<Encoder>,
 }
@@ -84,7 +99,33 @@ impl Pending {
 
     /// Whether the xid belongs to a call, answered or not.
     pub(super) fn contains(&self, xid: Xid) -> bool {
-        self.slots.contains_key(&xid)
+        self.slots.contains_key(&xid) || self.aliases.contains_key(&xid)
+    }
+
+    /// The waiting call that a reply with this xid is for.
+    pub(super) fn find(&self, xid: Xid) -> Option<(Xid, &Call)> {
+        if let Some(call) = self.get(xid) {
+            return call.alias.is_none().then_some((xid, call));
+        }
+        if self.aliases.is_empty() {
+            return None;
+        }
+        let xid = *self.aliases.get(&xid)?;
+        self.get(xid).map(|call| (xid, call))
+    }
+
+    /// Has a waiting call answered under another xid from now on, which is not in use.
+    pub(super) fn rename(&mut self, xid: Xid, alias: Xid) {
+        if let Some(call) = self.get_mut(xid) {
+            let former = call.alias.replace(alias);
+            self.aliases.insert(alias, xid);
+            former.map(|former| self.aliases.remove(&former));
+        }
+    }
+
+    /// The xid that a call is sent under.
+    pub(super) fn sent_as(&self, xid: Xid) -> Xid {
+        self.get(xid).and_then(|call| call.alias).unwrap_or(xid)
     }
 
     /// Adds a call. Says whether it did: not if there is one of this xid already.
@@ -128,11 +169,14 @@ impl Pending {
         calls.into_iter().map(|(_, xid)| xid).collect()
     }
 
-    /// Ends a waiting call.
+    /// Ends a waiting call; one whose results nobody wants is forgotten.
     pub(super) fn finish(&mut self, xid: Xid, result: Result<Bytes>) {
         let Some(slot @ Slot::Waiting(_)) = self.slots.get_mut(&xid) else {
             return;
         };
+        if matches!(slot, Slot::Waiting(call) if call.unwanted) {
+            return self.forget(xid);
+        }
         let ended = std::mem::replace(slot, Slot::Done(result));
         self.retire(ended);
     }
@@ -206,6 +250,7 @@ impl Pending {
     fn retire(&mut self, slot: Slot) {
         if let Slot::Waiting(call) = slot {
             self.waiting -= 1;
+            call.alias.map(|alias| self.aliases.remove(&alias));
             self.recycle(call.message);
             self.sweep();
         }

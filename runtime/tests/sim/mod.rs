@@ -10,7 +10,7 @@ pub(crate) mod server;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use farcall::proto::auth::OpaqueAuth;
+use farcall::proto::client::flavor::CallAuth;
 use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::{Bytes, Encoder};
@@ -69,7 +69,8 @@ impl<S: Serve> Pair<S> {
             program: PROGRAM,
             version: VERSION,
             procedure: ADD,
-            credential: &OpaqueAuth::NONE,
+            auth: CallAuth::NONE,
+            retransmit: true,
             deadline: self.now + timeout,
         };
         let args = |e: &mut Encoder| {

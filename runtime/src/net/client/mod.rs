@@ -27,7 +27,7 @@ use self::reader::{Input, Reader, Wait};
 pub(crate) use self::socket::Remote;
 use self::waiters::{Waiter, Waiters};
 use crate::error::{Doing, Result};
-use crate::proto::auth::OpaqueAuth;
+use crate::proto::client::flavor::CallAuth;
 use crate::proto::client::{CallParams, ClientConfig, ClientCore, ClientStats, Transport};
 use crate::proto::record::RecordLimits;
 use crate::proto::retry::RetryPolicy;
@@ -59,8 +59,9 @@ pub(crate) struct Config {
 pub(crate) struct Target<'a> {
     pub(crate) interface: &'static Interface,
     pub(crate) procedure: Procedure,
-    pub(crate) credential: &'a OpaqueAuth,
+    pub(crate) auth: CallAuth<'a>,
     pub(crate) timeout: Duration,
+    pub(crate) retransmit: bool,
 }
 
 /// A moment by which something is to have happened.
@@ -177,7 +178,7 @@ impl Channel {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<()> {
         let xid = self.start(target, args)?;
-        self.forget(xid);
+        self.0.lock().core.disown(xid);
         Ok(())
     }
 
@@ -323,7 +324,8 @@ impl State {
             program: target.interface.program,
             version: target.interface.version,
             procedure: target.procedure,
-            credential: target.credential,
+            auth: target.auth,
+            retransmit: target.retransmit,
             deadline: later(now, target.timeout),
         };
         self.core.call(now, &params, args)

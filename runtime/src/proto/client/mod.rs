@@ -10,31 +10,28 @@
 //! provided that [`handle_timeout`](ClientCore::handle_timeout) is called when
 //! [`poll_timeout`](ClientCore::poll_timeout) says so.
 
+mod authentication;
+pub mod flavor;
+mod link;
+mod message;
+
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::Buf;
-
-use super::auth::OpaqueAuth;
-use super::message::{AcceptStatus, CallHeader, MessageType, ReplyHeader, ReplyStatus, peek};
+pub(super) use self::authentication::CallState;
+use self::authentication::{Sealed, ShortHands, UnderWay};
+use self::flavor::CallAuth;
+use self::link::{Link, reconnect_wait};
+use self::message::Answer;
+use super::auth::{Flavor, OpaqueAuth};
+use super::message::{CallHeader, MessageType, peek};
 use super::pending::{Call, Pending};
 use super::retry::{Estimates, RetryBudget, RetryPolicy, jittered};
 use super::xid::{Random, Xids};
-use crate::error::{Doing, Refusal, Result};
-use crate::xdr::{Bytes, Decoder, EncodeError, EncodeErrorKind, Encoder};
+use crate::error::{Doing, Result};
+use crate::xdr::{Bytes, EncodeError, Encoder};
 use crate::{Error, Procedure, Program, Version, Xid};
-
-/// Results of at least this many bytes share the buffer they were received in. Smaller ones are
-/// copied, which is cheap and lets the buffer be used again at once.
-const SHARE_FROM: usize = 8 << 10;
-
-/// A fragment's length is 31 bits, the top bit says that it is the last (RFC 5531 §11).
-const LAST_FRAGMENT: u32 = 1 << 31;
-
-/// Waiting before the second of several attempts to connect, doubled before each further one.
-const RECONNECT_MIN: Duration = Duration::from_millis(50);
-const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// What a server is reached over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +64,9 @@ pub struct CallParams<'a> {
     /// The procedure.
     pub procedure: Procedure,
     /// Who calls.
-    pub credential: &'a OpaqueAuth,
+    pub auth: CallAuth<'a>,
+    /// Whether it is sent a second time, if the server may have it already.
+    pub retransmit: bool,
     /// When the call ends at the latest.
     pub deadline: Instant,
 }
@@ -86,6 +85,8 @@ pub struct ClientStats {
     pub replies: u64,
     /// Replies dropped because no call waits for their xid: they were late, sent twice, or forged.
     pub unknown_xid: u64,
+    /// Replies dropped because their verifier, or what they wrap, is not the server's.
+    pub unverified: u64,
     /// What came from the server and is no reply: no records, no message, or one that cannot be
     /// decoded.
     pub malformed: u64,
@@ -122,33 +123,11 @@ pub struct ClientCore {
     /// Bytes for the stream.
     output: Encoder,
     link: Link,
+    /// Flavors that are being set up.
+    under_way: Vec<UnderWay>,
+    short_hands: ShortHands,
     ended: VecDeque<Xid>,
     stats: ClientStats,
-}
-
-/// The connection of a stream.
-#[derive(Debug)]
-enum Link {
-    /// None yet.
-    New,
-    Up {
-        /// Connections lost, or not made, since the last reply.
-        failures: u32,
-    },
-    Down {
-        failures: u32,
-        /// When to connect again.
-        retry: Instant,
-    },
-}
-
-impl Link {
-    fn failures(&self) -> u32 {
-        match *self {
-            Self::New => 0,
-            Self::Up { failures } | Self::Down { failures, .. } => failures,
-        }
-    }
 }
 
 impl ClientCore {
@@ -167,6 +146,8 @@ impl ClientCore {
             held: VecDeque::new(),
             output: Encoder::new(),
             link: Link::New,
+            under_way: Vec::new(),
+            short_hands: ShortHands::default(),
             ended: VecDeque::new(),
             stats: ClientStats::default(),
         }
@@ -184,16 +165,63 @@ impl ClientCore {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<Xid> {
         let xid = self.unused_xid();
+        let call = match params.auth {
+            CallAuth::Credential(credential) => self.plain(xid, now, params, credential, args)?,
+            CallAuth::Flavor(flavor) => {
+                let sealed = Sealed::new(flavor, (params.program, params.version), args)?;
+                let mut call = self.new_call(Encoder::new(), now, params);
+                call.state = Some(Box::new(CallState::Sealed(sealed)));
+                call
+            }
+        };
+        let is_ready = !matches!(params.auth, CallAuth::Flavor(_));
+        self.stats.calls += 1;
+        self.budget.earn();
+        let is_new = self.pending.insert(xid, call);
+        debug_assert!(is_new, "the xid was not in use");
+        if is_ready || self.prepare(xid, now) {
+            self.submit(xid, now);
+        }
+        Ok(xid)
+    }
+
+    /// A call with a fixed credential.
+    fn plain(
+        &mut self,
+        xid: Xid,
+        now: Instant,
+        params: &CallParams<'_>,
+        credential: &OpaqueAuth,
+        args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+    ) -> Result<Call> {
+        let short = self.short_hands.of(credential);
+        let header = CallHeader {
+            xid,
+            program: params.program,
+            version: params.version,
+            procedure: params.procedure,
+            credential: short.as_ref().unwrap_or(credential).clone(),
+            verifier: OpaqueAuth::NONE,
+        };
         let mut message = self.pending.buffer();
-        if let Err(error) = encode(xid, params, self.transport, &mut message, args) {
+        if let Err(error) = write(self.transport, &header, args, &mut message) {
             self.pending.recycle(message);
             return Err(error);
         }
-        self.stats.calls += 1;
-        self.budget.earn();
-        let call = Call::new(message, params.procedure, now, params.deadline, self.stats.calls);
-        let is_new = self.pending.insert(xid, call);
-        debug_assert!(is_new, "the xid was not in use");
+        let mut call = self.new_call(message, now, params);
+        call.state = short.map(|_| Box::new(CallState::Short(credential.clone())));
+        Ok(call)
+    }
+
+    fn new_call(&self, message: Encoder, now: Instant, params: &CallParams<'_>) -> Call {
+        let number = self.stats.calls + 1;
+        let mut call = Call::new(message, params.procedure, now, params.deadline, number);
+        call.once = !params.retransmit;
+        call
+    }
+
+    /// Has a call sent that is ready for it.
+    fn submit(&mut self, xid: Xid, now: Instant) {
         match self.transport {
             Transport::Datagram => {
                 self.held.push_back(xid);
@@ -201,7 +229,6 @@ impl ClientCore {
             }
             Transport::Stream => self.append(xid, now),
         }
-        Ok(xid)
     }
 
     /// Takes in a message from the server, whole and without record marks. `to_bytes` gives it as
@@ -215,8 +242,27 @@ impl ClientCore {
             self.stats.malformed += 1;
             return;
         };
-        let Some(call) = self.pending.get(xid) else {
+        let Some((xid, call)) = self.pending.find(xid) else {
             self.stats.unknown_xid += 1;
+            return;
+        };
+        let is_special = call.state.is_some();
+        let answer = Answer::read(message, to_bytes);
+        if let Some(verifier) = &answer.verifier
+            && verifier.flavor == Flavor::SHORT
+        {
+            self.learn(xid, verifier);
+        }
+        if is_special {
+            self.handle_special(xid, answer, now);
+        } else {
+            self.answered(xid, answer.result, now);
+        }
+    }
+
+    /// An answer to a call has come.
+    fn received(&mut self, xid: Xid, now: Instant) {
+        let Some(call) = self.pending.get(xid) else {
             return;
         };
         let since = now.saturating_duration_since(call.last_sent);
@@ -228,7 +274,11 @@ impl ClientCore {
             }
         }
         self.stats.replies += 1;
-        let result = results(message, to_bytes);
+    }
+
+    /// A call has been answered.
+    fn answered(&mut self, xid: Xid, result: Result<Bytes>, now: Instant) {
+        self.received(xid, now);
         self.stats.malformed += u64::from(matches!(result, Err(Error::Decode(_))));
         self.end(xid, result);
     }
@@ -239,8 +289,10 @@ impl ClientCore {
             match self.pending.get(xid).map(|call| call.deadline) {
                 Some(deadline) if deadline <= now => self.time_out(xid, now),
                 Some(deadline) if self.budget.spend(now) => {
-                    self.due.push_back(xid);
                     self.pending.arm(xid, deadline);
+                    if self.prepare(xid, now) {
+                        self.due.push_back(xid);
+                    }
                 }
                 Some(deadline) => {
                     self.stats.held_back += 1;
@@ -264,7 +316,8 @@ impl ClientCore {
     /// When this call wants [`handle_timeout`](Self::handle_timeout); `None` if it has ended.
     #[must_use]
     pub fn timer(&self, xid: Xid) -> Option<Instant> {
-        self.pending.timer(xid)
+        let timer = self.pending.timer(xid)?;
+        Some(self.set_up_timer(xid).map_or(timer, |set_up| timer.min(set_up)))
     }
 
     /// The datagram to be sent next. Stays the same until one of
@@ -291,8 +344,11 @@ impl ClientCore {
             _ => self.estimates.backoff(call.timeout),
         };
         let resend = now + jittered(call.timeout, &mut self.random);
-        let timer = call.deadline.min(resend);
+        let timer = if call.once { call.deadline } else { call.deadline.min(resend) };
         count_sent(call, now, &mut self.stats);
+        if call.unwanted {
+            return self.forget(xid);
+        }
         self.pending.arm(xid, timer);
     }
 
@@ -330,7 +386,11 @@ impl ClientCore {
     /// to be sent there at once.
     pub fn handle_readdressed(&mut self) {
         self.due.clear();
-        self.held = self.pending.in_order().into();
+        self.short_hands.clear();
+        let pending = &self.pending;
+        // Those that wait for their flavor have no message yet.
+        let is_ready = |xid: &Xid| pending.get(*xid).is_some_and(|call| !call.message.is_empty());
+        self.held = pending.in_order().into_iter().filter(is_ready).collect();
         self.release();
     }
 
@@ -354,7 +414,9 @@ impl ClientCore {
         self.link = Link::Up { failures: self.link.failures() };
         self.output.clear();
         for xid in self.pending.in_order() {
-            self.append(xid, now);
+            if self.prepare(xid, now) {
+                self.append(xid, now);
+            }
         }
     }
 
@@ -367,6 +429,12 @@ impl ClientCore {
         };
         self.link = Link::Down { failures: failures.saturating_add(1), retry: now + wait };
         self.output.clear();
+        for xid in self.pending.in_order() {
+            let once = self.pending.get(xid).filter(|call| call.once && call.sent > 0);
+            if let Some(sent) = once.map(|call| call.sent) {
+                self.end(xid, Err(Error::Disconnected { sent }));
+            }
+        }
     }
 
     /// Whether it is time to connect again.
@@ -389,6 +457,14 @@ impl ClientCore {
     pub fn forget(&mut self, xid: Xid) {
         self.pending.forget(xid);
         self.release();
+    }
+
+    /// Drops a call whose results nobody wants: when it is sent, if it is not yet.
+    pub fn disown(&mut self, xid: Xid) {
+        match self.pending.get_mut(xid) {
+            Some(call) if call.sent == 0 => call.unwanted = true,
+            _ => self.forget(xid),
+        }
     }
 
     /// Calls that wait for an answer.
@@ -420,12 +496,16 @@ impl ClientCore {
 
     /// Puts a call on the stream, if there is a connection.
     fn append(&mut self, xid: Xid, now: Instant) {
-        if !matches!(self.link, Link::Up { .. }) {
+        if !self.link.is_up() {
             return;
         }
-        if let Some(call) = self.pending.get_mut(xid) {
-            self.output.append(&call.message);
-            count_sent(call, now, &mut self.stats);
+        let Some(call) = self.pending.get_mut(xid) else {
+            return;
+        };
+        self.output.append(&call.message);
+        count_sent(call, now, &mut self.stats);
+        if call.unwanted {
+            self.forget(xid);
         }
     }
 
@@ -439,6 +519,9 @@ impl ClientCore {
     }
 
     fn end(&mut self, xid: Xid, result: Result<Bytes>) {
+        if self.under_way.iter().any(|under_way| under_way.is(xid)) {
+            return self.set_up_failed(xid, result);
+        }
         self.pending.finish(xid, result);
         self.ended.push_back(xid);
         self.release();
@@ -458,65 +541,16 @@ impl ClientCore {
     }
 }
 
-/// Writes a call's message; for a stream as a record of one fragment, because some servers take no
-/// others.
-fn encode(
-    xid: Xid,
-    params: &CallParams<'_>,
+fn write(
     transport: Transport,
-    e: &mut Encoder,
+    header: &CallHeader,
     args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
+    e: &mut Encoder,
 ) -> Result<()> {
-    let header = CallHeader {
-        xid,
-        program: params.program,
-        version: params.version,
-        procedure: params.procedure,
-        credential: params.credential.clone(),
-        verifier: OpaqueAuth::NONE,
-    };
-    let mark = e.mark();
-    if transport == Transport::Stream {
-        e.u32(0);
-    }
-    let start = e.mark();
+    let mark = message::begin(transport, e);
     header.encode(e)?;
     args(e)?;
-    let len = e.since(start);
-    match transport {
-        Transport::Stream => e.set_u32(mark, LAST_FRAGMENT | fragment_len(len)?),
-        Transport::Datagram if len > MAX_DATAGRAM => {
-            return Err(Error::TooLarge { len, max: MAX_DATAGRAM });
-        }
-        Transport::Datagram => {}
-    }
-    Ok(())
-}
-
-fn fragment_len(len: usize) -> Result<u32, EncodeError> {
-    let max = LAST_FRAGMENT - 1;
-    u32::try_from(len)
-        .ok()
-        .filter(|&len| len <= max)
-        .ok_or_else(|| EncodeError::new(EncodeErrorKind::TooLong { len, max }))
-}
-
-/// The results in a reply, or what the server says instead.
-fn results(message: &[u8], to_bytes: impl FnOnce() -> Bytes) -> Result<Bytes> {
-    let mut d = Decoder::from_slice(message);
-    match ReplyHeader::decode(&mut d)?.status {
-        ReplyStatus::Accepted { status: AcceptStatus::Success, .. } => {
-            let (at, len) = (d.offset(), d.remaining());
-            if len < SHARE_FROM {
-                return Ok(Bytes::copy_from_slice(&message[at..]));
-            }
-            let mut bytes = to_bytes();
-            bytes.advance(at.min(bytes.len()));
-            Ok(bytes)
-        }
-        ReplyStatus::Accepted { status, .. } => Err(Refusal::Accepted(status).into()),
-        ReplyStatus::Denied(status) => Err(Refusal::Denied(status).into()),
-    }
+    message::end(transport, mark, e)
 }
 
 fn count_sent(call: &mut Call, now: Instant, stats: &mut ClientStats) {
@@ -526,10 +560,4 @@ fn count_sent(call: &mut Call, now: Instant, stats: &mut ClientStats) {
     }
     call.sent = call.sent.saturating_add(1);
     call.last_sent = now;
-}
-
-/// How long to wait before connecting again after `failures` failures.
-fn reconnect_wait(failures: u32) -> Duration {
-    let doublings = (failures - 1).min(7);
-    (RECONNECT_MIN * (1 << doublings)).min(RECONNECT_MAX)
 }
