@@ -7,11 +7,11 @@
 //! FARCALL_INTEROP=require it fails then.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
-use std::{env, fs, io, thread};
+use std::{env, io, thread};
 
 use farcall::bind::Portmapper;
 use farcall::proto::message::AcceptStatus;
@@ -20,6 +20,7 @@ use farcall_example_kv::kv::{KvGetRes, KvStatus, kv_prog, kv_prog::v1};
 use farcall_portmap::daemon::{self, Options, SOCKET};
 use nix::sys::signal::Signal;
 
+use crate::c_programs::{self, run, run_any, skip, text};
 use crate::process::Process;
 
 /// Where the C programs are, for the inner run.
@@ -34,9 +35,9 @@ fn c_programs_and_ours_find_and_call_each_other() {
     }
     let unshare = unshare();
     if let Some(reason) = lacking(&unshare) {
-        return skip(&reason);
+        return skip(TEST, &reason);
     }
-    let programs = build();
+    let programs = c_programs::build("interop_c", "c");
     let this = env::current_exe().expect("this program");
     let mut command = Command::new(unshare[0]);
     command.args(&unshare[1..]).arg(this).args(["--exact", TEST, "--nocapture"]);
@@ -57,49 +58,8 @@ fn unshare() -> Vec<&'static str> {
 fn lacking(unshare: &[&str]) -> Option<String> {
     let mut may_unshare = unshare.to_vec();
     may_unshare.push("true");
-    let needs: [&[&str]; 5] = [
-        &["rpcgen", "--version"],
-        &["gcc", "--version"],
-        &["pkg-config", "--exists", "libtirpc"],
-        &["ip", "-V"],
-        &may_unshare,
-    ];
-    needs.into_iter().find_map(|need| {
-        let why = match Command::new(need[0]).args(&need[1..]).output() {
-            Ok(output) if output.status.success() => return None,
-            Ok(output) => format!("{}: {}", output.status, text(&output).trim()),
-            Err(error) => error.to_string(),
-        };
-        Some(format!("`{}` fails: {why}", need.join(" ")))
-    })
-}
-
-fn skip(reason: &str) {
-    assert!(env::var("FARCALL_INTEROP").as_deref() != Ok("require"), "{reason}");
-    // Not by eprintln, whose output is shown for tests that fail only.
-    writeln!(io::stderr(), "SKIPPED {TEST}: {reason}").expect("standard error");
-}
-
-/// Makes the C programs; returns their folder.
-fn build() -> PathBuf {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("interop_c");
-    fs::create_dir_all(&dir).expect("a folder");
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for file in ["proto/kv.x", "tests/c/client.c", "tests/c/server.c"] {
-        let from = here.join(file);
-        fs::copy(&from, dir.join(from.file_name().expect("a name"))).expect("a copy");
-    }
-    let script = "
-        flags=$(pkg-config --cflags --libs libtirpc)
-        rm -f kv.h kv_xdr.c kv_clnt.c kv_svc.c
-        rpcgen -N -C -h -o kv.h kv.x
-        rpcgen -N -C -c -o kv_xdr.c kv.x
-        rpcgen -N -C -l -o kv_clnt.c kv.x
-        rpcgen -N -C -m -o kv_svc.c kv.x
-        gcc -o client client.c kv_clnt.c kv_xdr.c $flags
-        gcc -o server server.c kv_svc.c kv_xdr.c $flags";
-    run(Command::new("sh").args(["-euc", script]).current_dir(&dir));
-    dir
+    let more: [&[&str]; 2] = [&["ip", "-V"], &may_unshare];
+    c_programs::lacking(c_programs::NEEDS.into_iter().chain(more))
 }
 
 /// With a network and a mount table of its own.
@@ -214,18 +174,4 @@ fn registered() -> Vec<String> {
     let mut ours: Vec<_> = ours.map(|entry| format!("{} {}", entry.netid, entry.owner)).collect();
     ours.sort();
     ours
-}
-
-fn run(command: &mut Command) {
-    let output = run_any(command);
-    assert!(output.status.success(), "{command:?}: {}", text(&output));
-}
-
-fn run_any(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
-}
-
-/// All that was printed.
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
