@@ -28,6 +28,15 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// The owner that a list names; [`Unknown`](Self::Unknown) for a name that is none of ours.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "superuser" => Self::Superuser,
+            _ => name.parse().map_or(Self::Unknown, Self::Uid),
+        }
+    }
+
     /// The owner that a caller acts as, whether it may change the table or not.
     #[must_use]
     pub fn of(peer: &PeerAddr) -> Self {

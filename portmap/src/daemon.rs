@@ -13,13 +13,19 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Portmap;
 use crate::access::Access;
+use crate::journal::FolderError;
 use crate::registry::Quotas;
+
+mod state;
 
 /// The port that every portmapper has.
 pub const PORT: u16 = 111;
 
 /// The Unix socket where C programs register.
 pub const SOCKET: &str = "/run/rpcbind.sock";
+
+/// The folder where what is registered is kept, by default.
+pub const STATE_DIR: &str = "/run/portmapd";
 
 /// The largest call over a stream: a registration is far smaller.
 const MAX_RECORD: usize = 64 << 10;
@@ -36,6 +42,10 @@ pub struct Options {
     pub port: u16,
     /// The Unix socket, if there is to be one.
     pub socket: Option<PathBuf>,
+    /// The folder where what is registered is kept, if it is to be kept.
+    pub state_dir: Option<PathBuf>,
+    /// Whether a registration whose address nobody has is removed.
+    pub prune: bool,
     /// Who may do what.
     pub access: Access,
     /// How much may be registered.
@@ -45,7 +55,15 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let (access, quotas) = (Access::default(), Quotas::default());
-        Self { listen: Vec::new(), port: PORT, socket: None, access, quotas }
+        Self {
+            listen: Vec::new(),
+            port: PORT,
+            socket: None,
+            state_dir: None,
+            prune: true,
+            access,
+            quotas,
+        }
     }
 }
 
@@ -69,6 +87,13 @@ pub enum DaemonError {
         /// What the system said.
         source: io::Error,
     },
+    /// The folder cannot have what is registered.
+    State {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: FolderError,
+    },
     /// The server failed.
     Server(farcall::Error),
     /// The addresses could not be printed.
@@ -83,6 +108,9 @@ impl fmt::Display for DaemonError {
             Self::Socket { path, source } => {
                 write!(f, "cannot listen on {}: {source}", path.display())
             }
+            Self::State { path, source } => {
+                write!(f, "cannot keep registrations in {}: {source}", path.display())
+            }
             Self::Server(error) => error.fmt(f),
             Self::Output(source) => write!(f, "cannot print the addresses: {source}"),
         }
@@ -95,6 +123,7 @@ impl StdError for DaemonError {
             Self::Listen { source, .. } | Self::Socket { source, .. } | Self::Output(source) => {
                 Some(source)
             }
+            Self::State { source, .. } => Some(source),
             Self::Server(error) => Some(error),
             Self::NoAddress => None,
         }
@@ -119,6 +148,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<(), DaemonError> {
     }
     let mut lines = Vec::new();
     register_own(&portmap, options.socket.as_deref(), &pairs);
+    state::restore(&portmap, options)?;
     for pair in pairs {
         lines.push(format!("udp {}", pair.addr));
         lines.push(format!("tcp {}", pair.addr));

@@ -2,7 +2,8 @@
 //!
 //! [`Portmap`] is one, to be served by any server; `portmapd` is the daemon around it, and takes
 //! the place of rpcbind. What is pure is apart: the table in [`registry`], the rules on who may
-//! change it in [`access`], and the choice of the address that a caller is told in [`address`].
+//! change it in [`access`], and the choice of the address that a caller is told in [`address`]. What
+//! outlives a restart is in a [`journal`].
 //! The client's side, for services that register and for who looks them up, is
 //! [`farcall::bind`].
 //!
@@ -23,7 +24,9 @@
 pub mod access;
 pub mod address;
 pub mod daemon;
+pub mod journal;
 mod portmap;
+mod probe;
 pub mod programs;
 pub mod registry;
 mod service;

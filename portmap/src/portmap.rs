@@ -1,3 +1,4 @@
+use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use farcall::bind::{Family, Uaddr};
@@ -5,7 +6,8 @@ use farcall::{Fault, Netid, PeerAddr, Program, Version};
 
 use crate::access::{Access, Owner};
 use crate::address::{self, HostInterfaces};
-use crate::registry::{Entry, Mapping, Quotas, Registry, SetError};
+use crate::journal::Journal;
+use crate::registry::{Change, Entry, Mapping, Quotas, Registry, SetError};
 use crate::stats::{Lookup, Protocol, RemoteCall, Stats, VersionStats};
 
 /// The portmapper's own program number.
@@ -27,6 +29,40 @@ struct Shared {
 struct Tables {
     registry: Registry,
     stats: Stats,
+    journal: Option<Journal>,
+}
+
+/// Why a change was not accepted, for the log.
+type Refusal = Box<dyn StdError>;
+
+impl Tables {
+    fn set(&mut self, entry: Entry) -> Result<(), Refusal> {
+        match self.registry.plan_set(entry)? {
+            Some(change) => self.change(change).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn unset(
+        &mut self,
+        program: Program,
+        version: Version,
+        netids: &[&str],
+        owner: Owner,
+    ) -> Result<usize, Refusal> {
+        match self.registry.plan_unset(program, version, netids, owner)? {
+            Some(change) => self.change(change),
+            None => Ok(0),
+        }
+    }
+
+    /// Kept first: what is answered is never more than what is kept.
+    fn change(&mut self, change: Change) -> Result<usize, Refusal> {
+        if let Some(journal) = &mut self.journal {
+            journal.record(&change, &self.registry)?;
+        }
+        Ok(self.registry.apply(change))
+    }
 }
 
 /// A version of a program, and text that came with it.
@@ -75,6 +111,25 @@ impl Portmap {
         }
     }
 
+    /// Registers what was accepted before a restart.
+    ///
+    /// # Errors
+    /// See [`SetError`].
+    pub fn restore(&self, entry: Entry) -> Result<(), SetError> {
+        self.tables().registry.restore(entry)
+    }
+
+    /// From now on keeps every change in the journal before it is answered; a change that cannot
+    /// be kept is refused. What is registered now is written first, and if that fails, it is tried
+    /// again with the next change.
+    pub fn keep_in(&self, mut journal: Journal) {
+        let mut tables = self.tables();
+        if let Err(error) = journal.rewrite(&tables.registry) {
+            log::error!("changes are refused until the journal can be written: {error}");
+        }
+        tables.journal = Some(journal);
+    }
+
     /// Counts a call.
     pub(crate) fn count(&self, protocol: Protocol, procedure: farcall::Procedure) {
         self.tables().stats.of(protocol).call(procedure);
@@ -94,10 +149,10 @@ impl Portmap {
         let Service { program, version, .. } = service;
         let (netid, address) = (service.netid.to_owned(), service.address.to_owned());
         let mut tables = self.tables();
-        let result = tables.registry.set(Entry { program, version, netid, address, owner });
+        let result = tables.set(Entry { program, version, netid, address, owner });
         tables.stats.of(protocol).set(result.is_ok());
         drop(tables);
-        log_set(peer, service, result);
+        log_set(peer, service, &result);
         Ok(result.is_ok())
     }
 
@@ -115,12 +170,12 @@ impl Portmap {
     ) -> Result<bool, Fault> {
         let owner = self.0.access.change(peer)?;
         let mut tables = self.tables();
-        let result = tables.registry.unset(program, version, netids, owner);
+        let result = tables.unset(program, version, netids, owner);
         tables.stats.of(protocol).unset(result.is_ok());
         drop(tables);
         match result {
             Ok(removed) => log::debug!("{peer}: unset {program}/{version}: {removed} removed"),
-            Err(error) => log::debug!("{peer}: unset {program}/{version} refused: {error}"),
+            Err(ref error) => log::debug!("{peer}: unset {program}/{version} refused: {error}"),
         }
         Ok(result.is_ok())
     }
@@ -230,7 +285,7 @@ impl Portmap {
     }
 }
 
-fn log_set(peer: &PeerAddr, service: Service<'_>, result: Result<(), SetError>) {
+fn log_set(peer: &PeerAddr, service: Service<'_>, result: &Result<(), Refusal>) {
     let Service { program, version, netid, address } = service;
     // The text is somebody else's: escaped, and only as much as is sound.
     match result {

@@ -87,6 +87,14 @@ impl Entry {
     }
 }
 
+impl fmt::Display for Entry {
+    /// On one line, for a log: what is somebody else's text is escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, version, netid, address, owner } = self;
+        write!(f, "{program}/{version} {netid:?} {address:?} of {owner}")
+    }
+}
+
 /// How much may be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
@@ -100,6 +108,22 @@ impl Default for Quotas {
     fn default() -> Self {
         Self { per_owner: 64, total: 4096 }
     }
+}
+
+/// A change of the table, to be kept elsewhere before it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// An entry at the end of the table.
+    Set(Entry),
+    /// A version of a program is no more.
+    Unset {
+        /// The program.
+        program: Program,
+        /// Its version.
+        version: Version,
+        /// Over these transports, as they were registered.
+        netids: Vec<String>,
+    },
 }
 
 /// Why a registration was not accepted.
@@ -171,18 +195,53 @@ impl Registry {
     /// # Errors
     /// See [`SetError`]. The table is as before then.
     pub fn set(&mut self, entry: Entry) -> Result<(), SetError> {
-        if !entry.is_sound() {
-            return Err(SetError::Unsound);
+        if let Some(change) = self.plan_set(entry)? {
+            self.apply(change);
         }
-        if let Some(there) = self.lookup_exact(entry.program, entry.version, &entry.netid) {
-            return if there.address == entry.address { Ok(()) } else { Err(SetError::Taken) };
+        Ok(())
+    }
+
+    /// What [`set`](Self::set) would change, if anything.
+    ///
+    /// # Errors
+    /// See [`SetError`].
+    pub fn plan_set(&self, entry: Entry) -> Result<Option<Change>, SetError> {
+        if self.is_there(&entry)? {
+            return Ok(None);
         }
         self.check_quota(entry.owner)?;
-        *self.owned.entry(entry.owner).or_default() += 1;
-        let place = self.next;
-        self.next += 1;
-        self.insert(place, entry);
+        Ok(Some(Change::Set(entry)))
+    }
+
+    /// As [`set`](Self::set), for what was accepted before: the quotas were looked at then.
+    ///
+    /// # Errors
+    /// See [`SetError`].
+    pub fn restore(&mut self, entry: Entry) -> Result<(), SetError> {
+        if !self.is_there(&entry)? {
+            self.apply(Change::Set(entry));
+        }
         Ok(())
+    }
+
+    /// Makes a change that was planned for the table as it is. Returns how many entries were
+    /// removed.
+    pub fn apply(&mut self, change: Change) -> usize {
+        match change {
+            Change::Set(entry) => {
+                *self.owned.entry(entry.owner).or_default() += 1;
+                let place = self.next;
+                self.next += 1;
+                self.insert(place, entry);
+                0
+            }
+            Change::Unset { program, version, netids } => {
+                let netids: Vec<_> = netids.iter().map(String::as_str).collect();
+                let places = self.places(program, version, &netids);
+                places.iter().for_each(|&place| self.remove(place));
+                places.len()
+            }
+        }
     }
 
     /// Puts an entry of the portmapper itself in front of all others, unless it is there.
@@ -205,17 +264,28 @@ impl Registry {
         netids: &[&str],
         owner: Owner,
     ) -> Result<usize, NotOwner> {
+        let change = self.plan_unset(program, version, netids, owner)?;
+        Ok(change.map_or(0, |change| self.apply(change)))
+    }
+
+    /// What [`unset`](Self::unset) would change, if anything.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn plan_unset(
+        &self,
+        program: Program,
+        version: Version,
+        netids: &[&str],
+        owner: Owner,
+    ) -> Result<Option<Change>, NotOwner> {
         let places = self.places(program, version, netids);
-        let may_remove = |place: &i64| {
-            owner == Owner::Superuser || self.entries.get(place).is_some_and(|e| e.owner == owner)
-        };
-        if !places.iter().all(may_remove) {
+        let entries: Vec<_> = places.iter().filter_map(|place| self.entries.get(place)).collect();
+        if !entries.iter().all(|e| owner == Owner::Superuser || e.owner == owner) {
             return Err(NotOwner);
         }
-        for &place in &places {
-            self.remove(place);
-        }
-        Ok(places.len())
+        let netids: Vec<_> = entries.iter().map(|entry| entry.netid.clone()).collect();
+        Ok((!netids.is_empty()).then_some(Change::Unset { program, version, netids }))
     }
 
     /// The entry of a program over a transport: that of the version, or else the last one in the
@@ -260,6 +330,11 @@ impl Registry {
         self.entries.values()
     }
 
+    /// The table without the portmapper's own entries.
+    pub fn registrations(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.range(0..).map(|(_, entry)| entry)
+    }
+
     /// The table as version 2 of the protocol shows it.
     pub fn mappings(&self) -> impl Iterator<Item = Mapping> {
         self.list().filter_map(Entry::mapping)
@@ -275,6 +350,18 @@ impl Registry {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether it is registered with this address.
+    fn is_there(&self, entry: &Entry) -> Result<bool, SetError> {
+        if !entry.is_sound() {
+            return Err(SetError::Unsound);
+        }
+        match self.lookup_exact(entry.program, entry.version, &entry.netid) {
+            Some(there) if there.address == entry.address => Ok(true),
+            Some(_) => Err(SetError::Taken),
+            None => Ok(false),
+        }
     }
 
     fn check_quota(&self, owner: Owner) -> Result<(), SetError> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use env_logger::Env;
-use farcall_portmap::daemon::{self, Options, PORT, SOCKET};
+use farcall_portmap::daemon::{self, Options, PORT, SOCKET, STATE_DIR};
 use lexopt::prelude::*;
 
 const HELP: &str = "\
@@ -22,6 +22,9 @@ Usage: portmapd [OPTIONS]
       --port N          port over UDP and TCP, 0 for one that is free [default: 111]
       --socket PATH     Unix socket to listen on; for root at port 111 the default is
                         /run/rpcbind.sock, for others there is none
+      --state-dir DIR   folder to keep registrations in; for root at port 111 the default is
+                        /run/portmapd, for others they are lost at the end
+      --no-prune        keep registrations whose address nobody has any more
       --udp-dump full   answer large lists over UDP to other hosts too
       --help            this text
       --version         the version
@@ -65,6 +68,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
     let mut options = Options::default();
     let mut debug = false;
     let mut socket = None;
+    let mut state_dir = None;
     let mut parser = lexopt::Parser::from_iter(args);
     while let Some(arg) = parser.next()? {
         match arg {
@@ -74,6 +78,8 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
             Short('h') | Long("listen") => options.listen.push(parser.value()?.parse::<IpAddr>()?),
             Long("port") => options.port = parser.value()?.parse()?,
             Long("socket") => socket = Some(PathBuf::from(parser.value()?)),
+            Long("state-dir") => state_dir = Some(PathBuf::from(parser.value()?)),
+            Long("no-prune") => options.prune = false,
             Long("udp-dump") => match parser.value()?.string()?.as_str() {
                 "full" => options.access.large_datagrams = true,
                 other => return Err(format!("--udp-dump is full, not {other:?}").into()),
@@ -87,5 +93,6 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
     }
     let is_system = options.port == PORT && nix::unistd::geteuid().is_root();
     options.socket = socket.or_else(|| is_system.then(|| PathBuf::from(SOCKET)));
+    options.state_dir = state_dir.or_else(|| is_system.then(|| PathBuf::from(STATE_DIR)));
     Ok(Command::Run { options, debug })
 }

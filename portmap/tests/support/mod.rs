@@ -59,6 +59,7 @@ impl Daemon {
             .args(["-f", "--port", "0", "--listen", "127.0.0.1", "--socket"])
             .arg(scratch.path().join("sock"))
             .args(options)
+            .env("RUST_LOG", "off")
             .stdout(Stdio::piped())
             .spawn()
             .expect("portmapd starts");
@@ -81,6 +82,12 @@ impl Daemon {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.scratch.path().join("sock")
+    }
+
+    /// Ends it as nobody would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it is a child");
+        self.child.wait().expect("it ends");
     }
 
     /// Stops it as a user would, and waits for its end.
@@ -200,7 +207,7 @@ pub(crate) fn call(version: u32, procedure: u32, args: &[u8]) -> Vec<u8> {
     call_as(XID, version, procedure, args)
 }
 
-fn call_as(xid: u32, version: u32, procedure: u32, args: &[u8]) -> Vec<u8> {
+pub(crate) fn call_as(xid: u32, version: u32, procedure: u32, args: &[u8]) -> Vec<u8> {
     let header = CallHeader {
         xid: Xid(xid),
         program: Program(100_000),

@@ -1,0 +1,154 @@
+//! What is registered, kept where it outlives the portmapper.
+//!
+//! A [`Journal`] has every change of the table before the answer says that it was made, so that
+//! a kill at any moment loses nothing that was acknowledged. [`Disk`] is what it needs of a disk:
+//! [`Folder`] is a real one.
+
+use std::{fmt, io};
+
+use crate::registry::{Change, Registry};
+
+mod folder;
+mod format;
+
+pub use folder::{Folder, FolderError};
+
+/// Where a journal is.
+pub trait Disk: fmt::Debug + Send {
+    /// What is there; empty if there is nothing.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not to be trusted: it is to be set aside.
+    fn load(&mut self) -> io::Result<Vec<u8>>;
+
+    /// Adds bytes at the end, and returns when they are on disk.
+    ///
+    /// # Errors
+    /// Nobody knows how many of them are.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Shortens what is there to this many bytes.
+    ///
+    /// # Errors
+    /// It may be as long as before.
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+
+    /// Puts these bytes in place of all that is there, or nothing.
+    ///
+    /// # Errors
+    /// All is as before, or all is replaced.
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Puts away what is there, for a person to look at.
+    ///
+    /// # Errors
+    /// It is still there.
+    fn set_aside(&mut self) -> io::Result<()>;
+}
+
+/// Dead records that are left alone: rewriting a short file more often is not worth it.
+const SLACK: usize = 256;
+
+/// Changes on a disk.
+#[derive(Debug)]
+pub struct Journal {
+    disk: Box<dyn Disk>,
+    len: u64,
+    records: usize,
+    /// Above this many records it is rewritten.
+    most: usize,
+    /// Whether what is on disk is the table. If not, it is rewritten before the next change.
+    is_sound: bool,
+}
+
+impl Journal {
+    /// Reads what is there; also returns the table that it tells of. What is torn at its end was
+    /// not acknowledged, and is dropped. What is corrupt is set aside, and the table is empty.
+    ///
+    /// Nothing is written before the first [`record`](Self::record) or
+    /// [`rewrite`](Self::rewrite).
+    #[must_use]
+    pub fn open(mut disk: Box<dyn Disk>) -> (Self, Registry) {
+        let table = read(disk.as_mut()).unwrap_or_else(|reason| {
+            log::error!("the journal is set aside, nothing is restored: {reason}");
+            if let Err(error) = disk.set_aside() {
+                log::error!("the journal cannot be set aside and will be replaced: {error}");
+            }
+            Registry::default()
+        });
+        (Self { disk, len: 0, records: 0, most: SLACK, is_sound: false }, table)
+    }
+
+    /// Keeps a change of the table, which is as before it.
+    ///
+    /// # Errors
+    /// It is not kept, and not to be made.
+    pub fn record(&mut self, change: &Change, table: &Registry) -> io::Result<()> {
+        let result = self.make_room(table).and_then(|()| self.append(change));
+        if let Err(error) = &result {
+            // Once: a caller can repeat it as often as it likes.
+            if self.is_sound {
+                log::error!("changes are refused, for they cannot be kept: {error}");
+            }
+            self.is_sound = false;
+        }
+        result
+    }
+
+    /// Begins anew with this table.
+    ///
+    /// # Errors
+    /// What is on disk is what was there, or the table.
+    pub fn rewrite(&mut self, table: &Registry) -> io::Result<()> {
+        let (bytes, records) = format::whole(table);
+        self.disk.replace(&bytes)?;
+        self.len = bytes.len() as u64;
+        self.records = records;
+        self.most = 2 * records + SLACK;
+        self.is_sound = true;
+        Ok(())
+    }
+
+    fn make_room(&mut self, table: &Registry) -> io::Result<()> {
+        if !self.is_sound {
+            self.rewrite(table)?;
+            log::info!("the journal is written anew");
+        } else if self.records >= self.most
+            && let Err(error) = self.rewrite(table)
+        {
+            self.most *= 2;
+            log::warn!("the journal cannot be shortened: {error}");
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, change: &Change) -> io::Result<()> {
+        let record = format::record(change);
+        if let Err(error) = self.disk.append(&record) {
+            // Otherwise it could come back, though it was refused.
+            if let Err(error) = self.disk.cut(self.len) {
+                log::error!("a change that was refused may be in the journal: {error}");
+            }
+            return Err(error);
+        }
+        self.len += record.len() as u64;
+        self.records += 1;
+        Ok(())
+    }
+}
+
+fn read(disk: &mut dyn Disk) -> Result<Registry, String> {
+    let bytes = disk.load().map_err(|error| error.to_string())?;
+    let contents = format::read(&bytes).map_err(|error| error.to_string())?;
+    if contents.torn > 0 {
+        log::warn!("{} bytes at the journal's end are torn, and dropped", contents.torn);
+    }
+    let mut table = Registry::default();
+    for change in contents.changes {
+        match change {
+            Change::Set(entry) => table.restore(entry).map_err(|error| error.to_string())?,
+            change => drop(table.apply(change)),
+        }
+    }
+    Ok(table)
+}
