@@ -180,8 +180,8 @@ fn an_answer_leaves_from_the_ipv6_address_that_was_asked() {
         eprintln!("skipped: only root makes network namespaces");
         return;
     }
-    let script = "ip link set lo up && ip addr add fd00::1/128 dev lo \
-        && ip addr add fd00::2/128 dev lo && exec \"$0\" --exact --nocapture \
+    let script = "ip link set lo up && ip addr add fd00::1/128 dev lo nodad \
+        && ip addr add fd00::2/128 dev lo nodad && exec \"$0\" --exact --nocapture \
         an_answer_leaves_from_the_ipv6_address_that_was_asked";
     let this = std::env::current_exe().expect("a path");
     let status = std::process::Command::new("unshare")

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::endpoint::{Endpoint, Opening};
 use super::registrar::Registrar;
-use super::{Follower, Running, Server, ServerHandle, poll_error};
+use super::{Follower, Running, Server, ServerHandle, poll_error, systemd};
 use crate::Limits;
 use crate::bind::{Portmapper, Registration};
 use crate::error::{Doing, Error, Result};
@@ -60,6 +60,31 @@ impl Default for ServerBuilder {
 }
 
 impl ServerBuilder {
+    /// A server on the sockets that systemd, or another supervisor with its protocol, opened for
+    /// this process: UDP, TCP and Unix stream sockets (`ListenDatagram=` and `ListenStream=` of a
+    /// socket unit with `Accept=no`). `None` if it passed none.
+    ///
+    /// ```no_run
+    /// # fn main() -> farcall::Result<()> {
+    /// let server = match farcall::ServerBuilder::from_systemd()? {
+    ///     Some(server) => server,
+    ///     None => farcall::Server::builder().udp("[::]:0").tcp("[::]:0"),
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Call it before there are other threads: it takes `LISTEN_FDS` and `LISTEN_PID` out of the
+    /// environment, so that a second call, and children, find none.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with [`Doing::Listen`]: a descriptor is something else.
+    pub fn from_systemd() -> Result<Option<Self>> {
+        let sockets = systemd::take_sockets();
+        let sockets = sockets.map_err(|source| Error::Io { doing: Doing::Listen, source })?;
+        Ok((!sockets.is_empty()).then(|| Self { sockets, ..Self::default() }))
+    }
+
     /// Serves UDP on this address and port; port 0 is any that is free. `[::]` takes IPv4 too,
     /// where the system does.
     pub fn udp(mut self, addr: impl Into<String>) -> Self {

@@ -115,6 +115,13 @@ pub(super) fn tcp_addrs(endpoints: &[Endpoint]) -> impl Iterator<Item = SocketAd
     })
 }
 
+pub(super) fn unix_paths(endpoints: &[Endpoint]) -> impl Iterator<Item = &Path> {
+    endpoints.iter().filter_map(|endpoint| match endpoint {
+        Endpoint::Unix { path, .. } => path.as_deref(),
+        _ => None,
+    })
+}
+
 /// How soon a peer that an answer is owed to is noticed to be gone: in two minutes.
 fn keepalive() -> TcpKeepalive {
     let (after, every) = (Duration::from_secs(60), Duration::from_secs(20));

@@ -3,10 +3,12 @@
 mod builder;
 mod endpoint;
 mod registrar;
+mod systemd;
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -64,6 +66,11 @@ impl Server {
     /// The addresses of the TCP sockets, in the order in which they were asked for.
     pub fn tcp_addrs(&self) -> impl Iterator<Item = SocketAddr> {
         endpoint::tcp_addrs(&self.endpoints)
+    }
+
+    /// The paths of the Unix sockets, in the order in which they were asked for.
+    pub fn unix_paths(&self) -> impl Iterator<Item = &Path> {
+        endpoint::unix_paths(&self.endpoints)
     }
 
     /// What stops it and knows what it did, from any thread.
