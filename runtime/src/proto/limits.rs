@@ -21,7 +21,8 @@ pub struct Limits {
     /// One call over a stream: at most 1 MiB in at most 4,096 fragments.
     pub records: RecordLimits,
     /// The body of a credential and of a verifier, in bytes. Default 400, the most that RFC 5531
-    /// §8.2 allows. A longer credential is answered with AUTH_BADCRED.
+    /// §8.2 allows: above, a call is malformed. A credential over a lower limit is answered with
+    /// AUTH_BADCRED.
     pub credential: usize,
     /// What decoding the arguments of one call may cost: at most 128 levels and 64 MiB.
     pub decode: xdr::Limits,

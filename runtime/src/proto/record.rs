@@ -15,9 +15,13 @@ pub const LAST_FRAGMENT: u32 = 1 << 31;
 /// The length of a record mark, in bytes.
 const MARK_LEN: usize = 4;
 
-/// From this many bytes of a fragment on, the whole of it is given room at once. Before, memory
+/// From this many bytes of a record on, it is given room ahead of what arrived. Before, memory
 /// follows what arrived, so that a mark alone costs nothing.
 const TRUST_FROM: usize = 16 << 10;
+
+/// So many times what arrived is the room ahead of it. A buffer that is moved to make room exists
+/// twice meanwhile, so that at most four times what a peer sent is held.
+const ROOM_AHEAD: usize = 2;
 
 /// What a peer may send as one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,10 +228,14 @@ impl RecordReader {
         if missing == 0 || self.filled < TRUST_FROM {
             return None;
         }
-        let end = self.filled + missing;
-        if self.record.len() < end {
-            self.record.resize(end, 0);
+        if self.record.len() == self.filled {
+            let ahead = match self.record.capacity() - self.filled {
+                0 => ROOM_AHEAD * self.filled,
+                spare => spare,
+            };
+            self.record.resize(self.filled + missing.min(ahead), 0);
         }
+        let end = self.record.len().min(self.filled + missing);
         Some(&mut self.record[self.filled..end])
     }
 
@@ -393,20 +401,24 @@ mod tests {
         let wire = fragment(true, &body);
         let mut reader = RecordReader::new(RecordLimits::DEFAULT);
         assert!(reader.space().is_none());
-        let chunk = Bytes::copy_from_slice(&wire[..TRUST_FROM + 4]);
-        let mut at = 0;
-        assert!(reader.read(&chunk, &mut at).expect("within limits").is_none());
-        let rest = &wire[TRUST_FROM + 4..];
-        let (first, second) = rest.split_at(10);
-        reader.space().expect("trusted by now")[..10].copy_from_slice(first);
-        reader.filled(10);
-        // A chunk may come in between.
-        let chunk = Bytes::copy_from_slice(&second[..10]);
+        let (chunk, mut rest) = wire.split_at(TRUST_FROM + 4);
+        let chunk = Bytes::copy_from_slice(chunk);
         assert!(reader.read(&chunk, &mut 0).expect("within limits").is_none());
-        let space = reader.space().expect("still long");
-        assert_eq!(space.len(), second.len() - 10);
-        space.copy_from_slice(&second[10..]);
-        reader.filled(second.len() - 10);
+        // Twice as much as came, and again; then what is missing.
+        for (room, taken) in [(32_768, 10), (32_758, 32_758), (50_848, 48), (50_800, 800)] {
+            let space = reader.space().expect("trusted by now");
+            assert_eq!(space.len(), room);
+            let (now, later) = rest.split_at(taken);
+            space[..taken].copy_from_slice(now);
+            reader.filled(taken);
+            rest = later;
+        }
+        // A chunk may come in between.
+        let (now, rest) = rest.split_at(10);
+        let chunk = Bytes::copy_from_slice(now);
+        assert!(reader.read(&chunk, &mut 0).expect("within limits").is_none());
+        reader.space().expect("still long").copy_from_slice(rest);
+        reader.filled(rest.len());
         let none = Bytes::new();
         let message = reader.read(&none, &mut 0).expect("within limits").expect("whole");
         assert_eq!(message.bytes(), body);

@@ -1,0 +1,92 @@
+//! T6: a server under few and under many descriptors. It is this test's own process, started again
+//! for each limit, because that of a process is measured.
+
+mod server_peer;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use farcall::{Dispatch, Server};
+use nix::sys::resource::{Resource, getrlimit};
+use server_peer::{ECHO, Echo, LONG, call, exchange, reply};
+
+/// Tells the process that it is the one that serves.
+const INSIDE: &str = "FARCALL_TEST_DESCRIPTORS";
+
+const MIB: u64 = 1 << 20;
+
+/// What `/proc/self/status` says under `key`, in bytes.
+fn status(key: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("known");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// Serves connections and datagrams, and tells what memory that took.
+fn serve() {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("known");
+    let (echo, _) = Echo::new();
+    let server = Server::builder()
+        .udp("127.0.0.1:0")
+        .tcp("127.0.0.1:0")
+        .shared_service(echo as Arc<dyn Dispatch>)
+        .start()
+        .expect("port 0 is free");
+    let tcp = server.tcp_addrs().next().expect("asked for");
+    for xid in 0..200 {
+        let mut stream = TcpStream::connect(tcp).expect("it listens");
+        stream.set_read_timeout(Some(LONG)).expect("not zero");
+        exchange(&mut stream, xid, b"over TCP");
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
+    socket.connect(server.udp_addrs().next().expect("asked for")).expect("loopback");
+    socket.set_read_timeout(Some(LONG)).expect("not zero");
+    socket.send(&call(1, ECHO, b"over UDP")).expect("loopback");
+    let mut buffer = [0; 100];
+    let n = socket.recv(&mut buffer).expect("an answer");
+    assert_eq!(buffer[..n], reply(1, b"over UDP"));
+    assert_eq!(server.stats().executed, 201);
+    println!("descriptors {limit} resident {} virtual {}", status("VmHWM:"), status("VmPeak:"));
+}
+
+/// Resident and virtual memory of a server under this limit, in bytes.
+fn memory_under(descriptors: u64) -> (u64, u64) {
+    let script = format!("ulimit -n {descriptors} && exec \"$0\" --exact --nocapture \"$1\"");
+    let mut child = Command::new("bash")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().expect("a path"))
+        .arg("t6_memory_does_not_follow_the_limit_of_descriptors")
+        .env(INSIDE, "1")
+        // Arenas for each thread would blur what is compared.
+        .env("MALLOC_ARENA_MAX", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("bash");
+    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let lines: Vec<String> = output.lines().map(|line| line.expect("text")).collect();
+    assert!(child.wait().expect("ends").success(), "{lines:?}");
+    let said = lines.iter().find_map(|line| Some(line.split_once("descriptors ")?.1));
+    let words: Vec<&str> = said.expect("it says").split(' ').collect();
+    assert_eq!(words[0].parse(), Ok(descriptors));
+    (words[2].parse().expect("bytes"), words[4].parse().expect("bytes"))
+}
+
+#[test]
+fn t6_memory_does_not_follow_the_limit_of_descriptors() {
+    if std::env::var_os(INSIDE).is_some() {
+        return serve();
+    }
+    let (resident, address_space) = memory_under(1024);
+    println!("1024 descriptors: {resident} bytes resident, {address_space} virtual");
+    // A process may lower what it was given, and not raise it.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("known");
+    for descriptors in [64, most.min(1 << 20)] {
+        let (other, other_space) = memory_under(descriptors);
+        println!("{descriptors} descriptors: {other} bytes resident, {other_space} virtual");
+        assert!(other <= resident + MIB, "{other} bytes, not {resident}");
+        assert!(other_space <= address_space + 8 * MIB, "{other_space}, not {address_space}");
+    }
+}
