@@ -21,7 +21,9 @@ pub mod proto;
 mod server;
 mod service;
 
-pub use client::{Auth, CallOptions, Client, ClientOptions, Pending};
+pub use client::{
+    Auth, CallInterceptor, CallOptions, CallOutcome, Client, ClientOptions, OutgoingCall, Pending,
+};
 pub use error::{BadTarget, Doing, Error, Refusal, Result};
 pub use farcall_xdr as xdr;
 pub use ids::{Procedure, Program, Version, Xid};

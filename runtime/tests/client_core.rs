@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::CallAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport, WINDOW};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Staleness, Transport, WINDOW};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::{Bytes, Encoder};
 use farcall::{Doing, Error, Procedure, Program, Version, Xid};
@@ -16,7 +16,12 @@ struct Bench {
 
 impl Bench {
     fn new(transport: Transport, seed: u64) -> Self {
-        let config = ClientConfig { transport, retry: RetryPolicy::default(), seed };
+        let config = ClientConfig {
+            transport,
+            retry: RetryPolicy::default(),
+            idle: Duration::from_secs(300),
+            seed,
+        };
         let now = Instant::now();
         Self { core: ClientCore::new(&config), start: now, now }
     }
@@ -430,6 +435,33 @@ fn attempts_to_connect_get_rarer_until_there_is_a_reply() {
     assert!(!bench.core.wants_connection(bench.now), "nobody waits for anything");
     bench.call(2, 1000);
     assert!(bench.core.wants_connection(bench.now));
+}
+
+#[test]
+fn a_stream_that_was_quiet_for_5_minutes_is_not_called_on() {
+    let mut bench = Bench::new(Transport::Stream, 1);
+    assert_eq!(bench.core.staleness(bench.now + 600_000 * MS), None, "there is none yet");
+    bench.core.handle_connected(bench.now);
+    let xid = bench.call(1, 1_000_000);
+    bench.drain();
+    assert_eq!(bench.core.staleness(bench.now + 600_000 * MS), None, "an answer is waited for");
+    bench.answer(xid, 400_000 * MS);
+    let after = |millis: u32| bench.core.staleness(bench.now + millis * MS);
+    assert_eq!([after(999), after(1_000)], [None, Some(Staleness::Doubtful)]);
+    assert_eq!(
+        [after(299_999), after(300_000)],
+        [Some(Staleness::Doubtful), Some(Staleness::Idle)]
+    );
+    bench.now += 300_000 * MS;
+    bench.core.handle_disconnected(bench.now);
+    bench.call(2, 1000);
+    assert!(bench.core.wants_connection(bench.now), "it is made at once");
+    bench.core.handle_connected(bench.now);
+    assert_eq!((bench.drain().len(), bench.core.stats().resent), (48, 0));
+    let mut bench = Bench::datagram(1);
+    let xid = bench.call(1, 1000);
+    bench.answer(xid, MS);
+    assert_eq!(bench.core.staleness(bench.now + 600_000 * MS), None, "there is no connection");
 }
 
 #[test]

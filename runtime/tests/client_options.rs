@@ -3,12 +3,18 @@
 mod client_peer;
 
 use std::net::UdpSocket;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use client_peer::{
     ECHO, INTERFACE, echoed, patient, read_record, receive, record, reply, tcp, udp,
 };
 use farcall::proto::message::AcceptStatus;
-use farcall::{Client, Error, Interface, Refusal, Version};
+use farcall::proto::message::{AuthStatus, RejectStatus};
+use farcall::{
+    CallInterceptor, CallOutcome, Client, Error, Interface, OutgoingCall, Procedure, Refusal,
+    Result, Version,
+};
 
 /// The same program in another version.
 static LATER: Interface = Interface { version: Version(3), version_name: "PEER_V3", ..INTERFACE };
@@ -82,6 +88,87 @@ fn calls_of_one_way(corked: bool) {
 fn calls_of_one_way_need_no_answer_and_keep_their_order() {
     calls_of_one_way(false);
     calls_of_one_way(true);
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Writes down what it sees, and lets nobody call procedure 2.
+struct Guard(&'static str, Log);
+
+impl CallInterceptor for Guard {
+    fn before(&self, call: &OutgoingCall) -> Result<()> {
+        assert_eq!((call.interface.program, call.timeout.as_secs()), (INTERFACE.program, 20));
+        self.1.lock().expect("not poisoned").push(format!("{} {}", self.0, call.procedure.0));
+        match (self.0, call.procedure) {
+            ("inner", Procedure(2)) => {
+                Err(Refusal::Denied(RejectStatus::AuthError(AuthStatus::TooWeak)).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn after(&self, call: &OutgoingCall, outcome: CallOutcome<'_>, _took: Duration) {
+        let outcome = match outcome {
+            CallOutcome::Answered => "answered",
+            CallOutcome::Failed(Error::Refused(_)) => "refused",
+            CallOutcome::Forgotten => "forgotten",
+            other => panic!("{other:?}"),
+        };
+        let seen = format!("{} {} {outcome}", self.0, call.procedure.0);
+        self.1.lock().expect("not poisoned").push(seen);
+    }
+}
+
+#[test]
+fn calls_pass_through_interceptors_out_and_back() {
+    let (target, server) = tcp(|listener| {
+        let (mut stream, _) = listener.accept().expect("a client");
+        while let Some(call) = read_record(&mut stream) {
+            let answer = match call[23] {
+                1 => echoed(&call),
+                _ => reply(&call, &[0, 0, 0, 3], &[]),
+            };
+            // Nobody may be there any more for what goes one way.
+            if std::io::Write::write_all(&mut stream, &record(&answer)).is_err() {
+                return;
+            }
+        }
+    });
+    let log = Log::default();
+    let [outer, inner] = ["outer", "inner"].map(|name| Guard(name, Arc::clone(&log)));
+    let client = client_peer::connect(&target, &patient().intercept(outer).intercept(inner));
+    let seen = || std::mem::take(&mut *log.lock().expect("not poisoned"));
+    let through = |procedure: u32, outcome: &str| {
+        [
+            format!("outer {procedure}"),
+            format!("inner {procedure}"),
+            format!("inner {procedure} {outcome}"),
+            format!("outer {procedure} {outcome}"),
+        ]
+    };
+    assert_eq!(client_peer::echo(&client, 1).ok(), Some(1));
+    assert_eq!(seen(), through(1, "answered"));
+    assert!(client.null().is_err_and(|error| matches!(error, Error::Refused(_))));
+    assert_eq!(seen(), through(0, "refused"));
+    assert_eq!(client_peer::start_echo(&client, 1).wait().ok(), Some(1));
+    assert_eq!(seen(), through(1, "answered"));
+    drop(client_peer::start_echo(&client, 1));
+    assert_eq!(seen(), through(1, "forgotten"));
+    let one_way = |e: &mut farcall::xdr::Encoder| {
+        e.u32(1);
+        Ok(())
+    };
+    assert_eq!(client.send(ECHO, one_way).ok(), Some(()));
+    assert_eq!(seen(), through(1, "forgotten"));
+    let calls = client.stats().calls;
+    assert!(client.call(Procedure(2), one_way, |d| d.u32()).is_err());
+    assert!(client.start(Procedure(2), one_way, |d| d.u32()).wait().is_err());
+    assert!(client.send(Procedure(2), one_way).is_err());
+    let refused = ["outer 2", "inner 2", "outer 2 refused"];
+    assert_eq!(seen(), [refused; 3].concat());
+    assert_eq!(client.stats().calls, calls, "nothing was sent");
+    drop(client);
+    server.join().expect("the connection ends");
 }
 
 #[test]

@@ -24,7 +24,12 @@ struct Bench {
 
 impl Bench {
     fn new(transport: Transport) -> Self {
-        let config = ClientConfig { transport, retry: RetryPolicy::default(), seed: 5 };
+        let config = ClientConfig {
+            transport,
+            retry: RetryPolicy::default(),
+            idle: Duration::from_secs(300),
+            seed: 5,
+        };
         let (now, knower) = (Instant::now(), Arc::new(Knower::default()));
         let mut core = ClientCore::new(&config);
         if transport == Transport::Stream {

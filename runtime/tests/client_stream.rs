@@ -186,6 +186,33 @@ fn a_connection_lost_between_calls_is_not_noticed_by_the_next() {
 }
 
 #[test]
+fn a_connection_that_was_idle_for_too_long_is_not_called_on() {
+    let (target, server) = tcp(|listener| {
+        // The first one is idle before there is a call.
+        assert!(read_record(&mut accept(&listener)).is_none());
+        for _ in 0..4 {
+            let mut stream = accept(&listener);
+            let call = read_record(&mut stream).expect("a call");
+            stream.write_all(&record(&echoed(&call))).expect("the client listens");
+            assert!(read_record(&mut stream).is_none());
+        }
+    });
+    let client = connect(&target, &patient().idle_timeout(Duration::ZERO));
+    assert_eq!([1, 2].map(|word| echo(&client, word).ok()), [Some(1), Some(2)]);
+    assert_eq!(start_echo(&client, 3).wait().ok(), Some(3));
+    // One that nobody waits for gets there too.
+    let sent = client.send(client_peer::ECHO, |e| {
+        e.u32(4);
+        Ok(())
+    });
+    assert_eq!(sent.ok(), Some(()));
+    let stats = client.stats();
+    assert_eq!((stats.sent, stats.resent, stats.reconnects), (4, 0, 4));
+    drop(client);
+    server.join().expect("a connection for each call");
+}
+
+#[test]
 fn a_server_that_stays_away_is_waited_for_until_the_deadline() {
     let (target, server) = tcp(|listener| {
         let mut stream = accept(&listener);

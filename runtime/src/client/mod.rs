@@ -1,3 +1,4 @@
+mod intercept;
 mod options;
 mod pending;
 mod target;
@@ -7,6 +8,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::intercept::{CallInterceptor, CallOutcome, OutgoingCall};
+use self::intercept::{Interceptors, Watch};
 use self::options::Credential;
 pub use self::options::{Auth, CallOptions, ClientOptions};
 pub use self::pending::Pending;
@@ -56,6 +59,7 @@ struct Settings {
     retransmit: bool,
     /// An error shows at the calls, because [`Client::with`] has no way to tell of it.
     credential: Result<Credential, EncodeError>,
+    interceptors: Interceptors,
 }
 
 impl Client {
@@ -91,10 +95,15 @@ impl Client {
             spin: options.spin,
             corked: options.corked,
             reserved_port: options.reserved_port,
+            idle: options.idle_timeout,
         };
         let channel = Arc::new(Channel::open(remotes, &config, &deadline)?);
-        let timeout = options.timeout;
-        let settings = Settings { timeout, retransmit: true, credential: Ok(credential) };
+        let settings = Settings {
+            timeout: options.timeout,
+            retransmit: true,
+            credential: Ok(credential),
+            interceptors: options.interceptors.clone(),
+        };
         Ok(Self { channel, interface, settings: Arc::new(settings) })
     }
 
@@ -148,6 +157,7 @@ impl Client {
             credential: options
                 .auth
                 .map_or_else(|| former.credential.clone(), |auth| auth.credential()),
+            interceptors: former.interceptors.clone(),
         };
         Self { settings: Arc::new(settings), ..self.clone() }
     }
@@ -173,14 +183,17 @@ impl Client {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
         results: impl FnOnce(&mut Decoder<'_>) -> Result<T, DecodeError>,
     ) -> Result<T> {
-        let target = self.target(procedure)?;
-        decode(&self.channel.call(&target, args)?, results)
+        let watch = self.begin(procedure)?;
+        let result = self.target(procedure).and_then(|target| self.channel.call(&target, args));
+        let result = result.and_then(|bytes| decode(&bytes, results));
+        intercept::end(watch, &result);
+        result
     }
 
     /// Calls a procedure without waiting for its results.
     ///
     /// The call is on its way when this returns, unless the client is
-    /// [corked](ClientOptions::corked). Over UDP it is sent again only while somebody
+    /// [corked](ClientOptions::corked) or cannot reach the server. Over UDP it is sent again only while somebody
     /// waits for it or for another call of the same client.
     pub fn start<T>(
         &self,
@@ -188,8 +201,12 @@ impl Client {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
         results: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
     ) -> Pending<T> {
+        let watch = match self.begin(procedure) {
+            Ok(watch) => watch,
+            Err(error) => return Pending::new(&self.channel, Err(error), results, None),
+        };
         let xid = self.target(procedure).and_then(|target| self.channel.start(&target, args));
-        Pending::new(&self.channel, xid, results)
+        Pending::new(&self.channel, xid, results, watch)
     }
 
     /// Calls a procedure whose results nobody wants, and does not wait (RFC 5531 §8.4.1): the next
@@ -206,7 +223,12 @@ impl Client {
         procedure: Procedure,
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<()> {
-        self.channel.send(&self.target(procedure)?, args)
+        let watch = self.begin(procedure)?;
+        let sent = self.target(procedure).and_then(|target| self.channel.send(&target, args));
+        if sent.is_err() {
+            intercept::end(watch, &sent);
+        }
+        sent
     }
 
     /// The program and version that it calls.
@@ -219,6 +241,11 @@ impl Client {
     #[must_use]
     pub fn stats(&self) -> ClientStats {
         self.channel.stats()
+    }
+
+    fn begin(&self, procedure: Procedure) -> Result<Option<Box<Watch>>> {
+        let (interface, timeout) = (self.interface, self.settings.timeout);
+        self.settings.interceptors.begin(OutgoingCall { interface, procedure, timeout })
     }
 
     fn target(&self, procedure: Procedure) -> Result<net::Target<'_>> {

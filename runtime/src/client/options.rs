@@ -4,6 +4,7 @@ use std::time::Duration;
 use nix::sys::utsname::uname;
 use nix::unistd::{getegid, geteuid, getgroups};
 
+use super::intercept::{CallInterceptor, Interceptors};
 use crate::proto::auth::{AuthSys, OpaqueAuth};
 use crate::proto::client::flavor::{CallAuth, Initiate};
 use crate::proto::retry::RetryPolicy;
@@ -14,6 +15,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The port of every portmapper.
 const PORTMAPPER: u16 = 111;
+
+/// A minute less than servers, so that no call meets their closing.
+const DEFAULT_IDLE: Duration = Duration::from_secs(300);
 
 const DEFAULT_MAX_REPLY: usize = 64 << 20;
 
@@ -107,6 +111,8 @@ pub struct ClientOptions {
     pub(super) spin: Duration,
     pub(super) corked: bool,
     pub(super) reserved_port: bool,
+    pub(super) idle_timeout: Duration,
+    pub(super) interceptors: Interceptors,
 }
 
 impl ClientOptions {
@@ -122,6 +128,8 @@ impl ClientOptions {
             spin: Duration::ZERO,
             corked: false,
             reserved_port: false,
+            idle_timeout: DEFAULT_IDLE,
+            interceptors: Interceptors::default(),
         }
     }
 
@@ -202,6 +210,22 @@ impl ClientOptions {
     #[must_use]
     pub fn reserved_port(self, reserved_port: bool) -> Self {
         Self { reserved_port, ..self }
+    }
+
+    /// How long a stream is kept that nothing is called on. Default 300 s.
+    ///
+    /// There is no thread that would close it at that time: the next call does, and is made on a
+    /// new connection. What is between client and server may have forgotten the old one.
+    #[must_use]
+    pub fn idle_timeout(self, idle_timeout: Duration) -> Self {
+        Self { idle_timeout, ..self }
+    }
+
+    /// Has calls pass through `interceptor`, after those that were named before.
+    #[must_use]
+    pub fn intercept(mut self, interceptor: impl CallInterceptor) -> Self {
+        self.interceptors.push(Arc::new(interceptor));
+        self
     }
 }
 

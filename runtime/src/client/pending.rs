@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use super::decode;
+use super::intercept::{self, Watch};
 use crate::error::Result;
 use crate::net::client::Channel;
 use crate::xdr::{Bytes, DecodeError, Decoder};
@@ -17,6 +18,7 @@ use crate::{Error, Xid};
 pub struct Pending<T> {
     call: Call,
     results: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
+    watch: Option<Box<Watch>>,
 }
 
 #[derive(Debug)]
@@ -31,12 +33,13 @@ impl<T> Pending<T> {
         channel: &Arc<Channel>,
         xid: Result<Xid>,
         results: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
+        watch: Option<Box<Watch>>,
     ) -> Self {
         let call = match xid {
             Ok(xid) => Call::Sent(Arc::clone(channel), xid),
             Err(error) => Call::Failed(error),
         };
-        Self { call, results }
+        Self { call, results, watch }
     }
 
     /// Waits for the result.
@@ -48,11 +51,17 @@ impl<T> Pending<T> {
     /// If it was polled as a future, and has given the result already.
     pub fn wait(mut self) -> Result<T> {
         let results = match std::mem::replace(&mut self.call, Call::Ended) {
-            Call::Sent(channel, xid) => channel.wait(xid)?,
-            Call::Failed(error) => return Err(error),
+            Call::Sent(channel, xid) => channel.wait(xid),
+            Call::Failed(error) => Err(error),
             Call::Ended => panic!("the result was taken already"),
         };
-        decode(&results, self.results)
+        self.end(results)
+    }
+
+    fn end(&mut self, results: Result<Bytes>) -> Result<T> {
+        let result = results.and_then(|results| decode(&results, self.results));
+        intercept::end(self.watch.take(), &result);
+        result
     }
 
     fn poll_results(&mut self, cx: &task::Context<'_>) -> Poll<Result<Bytes>> {
@@ -73,7 +82,7 @@ impl<T> Future for Pending<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let results = task::ready!(self.poll_results(cx));
-        Poll::Ready(results.and_then(|results| decode(&results, self.results)))
+        Poll::Ready(self.end(results))
     }
 }
 

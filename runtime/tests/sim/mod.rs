@@ -142,5 +142,10 @@ impl<S: Serve> Pair<S> {
 }
 
 fn client(retry: RetryPolicy, seed: u64) -> ClientCore {
-    ClientCore::new(&ClientConfig { transport: Transport::Datagram, retry, seed })
+    ClientCore::new(&ClientConfig {
+        transport: Transport::Datagram,
+        retry,
+        idle: Duration::MAX,
+        seed,
+    })
 }

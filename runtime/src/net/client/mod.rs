@@ -28,7 +28,9 @@ pub(crate) use self::socket::Remote;
 use self::waiters::{Waiter, Waiters};
 use crate::error::{Doing, Result};
 use crate::proto::client::flavor::CallAuth;
-use crate::proto::client::{CallParams, ClientConfig, ClientCore, ClientStats, Transport};
+use crate::proto::client::{
+    CallParams, ClientConfig, ClientCore, ClientStats, Staleness, Transport,
+};
 use crate::proto::record::RecordLimits;
 use crate::proto::retry::RetryPolicy;
 use crate::xdr::{Bytes, EncodeError, Encoder};
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) corked: bool,
     /// Call from a port below 1024.
     pub(crate) reserved_port: bool,
+    /// How long a stream is kept that nothing is called on.
+    pub(crate) idle: Duration,
 }
 
 /// What a call is, besides its arguments.
@@ -128,7 +132,8 @@ impl Channel {
         let reader = Reader::connect(remotes, config, deadline).map_err(connect_error)?;
         let seed = seed()?;
         let transport = reader.transport();
-        let mut core = ClientCore::new(&ClientConfig { transport, retry: config.retry, seed });
+        let &Config { retry, idle, .. } = config;
+        let mut core = ClientCore::new(&ClientConfig { transport, retry, idle, seed });
         if transport == Transport::Stream {
             core.handle_connected(Instant::now());
         }
@@ -165,8 +170,13 @@ impl Channel {
     ) -> Result<Xid> {
         let mut state = self.0.lock();
         let xid = state.call(target, args)?;
-        if !self.0.corked || state.core.output().len() >= CORKED_MAX {
-            state.send(Instant::now());
+        let now = Instant::now();
+        if state.core.wants_connection(now)
+            && let Some(reader) = state.reader.take()
+        {
+            hand_over(self.0.lead(state, reader, None));
+        } else if !self.0.corked || state.core.output().len() >= CORKED_MAX {
+            state.send(now);
         }
         Ok(xid)
     }
@@ -320,6 +330,7 @@ impl State {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<Xid> {
         let now = Instant::now();
+        self.leave_stale(now);
         let params = CallParams {
             program: target.interface.program,
             version: target.interface.version,
@@ -329,6 +340,21 @@ impl State {
             deadline: later(now, target.timeout),
         };
         self.core.call(now, &params, args)
+    }
+
+    /// Gives up a connection that was quiet, if the next call had better be on another one.
+    fn leave_stale(&mut self, now: Instant) {
+        let Some(staleness) = self.core.staleness(now) else {
+            return;
+        };
+        // If somebody has the reader, the connection is being looked at.
+        let Some(mut reader) = self.reader.take() else {
+            return;
+        };
+        if staleness == Staleness::Idle || reader.is_at_end() {
+            self.disconnected(&mut reader, now);
+        }
+        self.reader = Some(reader);
     }
 
     /// The result of a call, if it has ended. If not, it is going to be waited for, so that nothing

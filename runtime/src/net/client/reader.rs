@@ -142,6 +142,13 @@ impl Reader {
         self.records = RecordReader::new(self.limits);
     }
 
+    /// Whether the peer has ended the stream: there is nothing but its end to be read.
+    pub(super) fn is_at_end(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        let peeked = self.socket.as_ref().map(|socket| recv(socket.as_raw_fd(), &mut [0], flags));
+        !matches!(peeked, Some(Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR)))
+    }
+
     /// Connects again, from the same port if possible: the server's memory of what it has executed
     /// goes by the caller's address.
     pub(super) fn reconnect(&mut self, timeout: Duration) -> io::Result<Arc<Socket>> {
@@ -313,4 +320,46 @@ pub(super) fn wait_writable(socket: &Socket, timeout: Duration) {
 fn to_poll(timeout: Duration) -> PollTimeout {
     let millis = timeout.as_nanos().div_ceil(1_000_000);
     PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::proto::retry::RetryPolicy;
+
+    #[test]
+    fn only_the_end_of_a_stream_is_its_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let remote = Remote::Tcp(listener.local_addr().expect("it is bound"));
+        let config = Config {
+            retry: RetryPolicy::default(),
+            records: RecordLimits::default(),
+            spin: Duration::ZERO,
+            corked: false,
+            reserved_port: false,
+            idle: Duration::MAX,
+        };
+        let deadline = Deadline::after(Duration::from_secs(20));
+        let mut reader = Reader::connect(vec![remote], &config, &deadline).expect("it listens");
+        let (mut peer, _) = listener.accept().expect("a client");
+        assert!(!reader.is_at_end(), "nothing came yet");
+        peer.write_all(&[1]).expect("it is read");
+        drop(peer);
+        let now = Instant::now();
+        let wait =
+            Wait { now, until: now + deadline.left(), writable: false, spin: Duration::ZERO };
+        while !matches!(reader.wait(&wait, None), Input::Buffered(1)) {
+            assert!(!reader.is_at_end(), "something is to be read first");
+        }
+        while !reader.is_at_end() {
+            assert!(!deadline.left().is_zero(), "the end has come");
+            thread::yield_now();
+        }
+        reader.disconnect();
+        assert!(reader.is_at_end());
+    }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use nix::libc;
@@ -75,21 +76,34 @@ impl Local {
         addr: SocketAddr,
         mut connect: impl FnMut(Option<SocketAddr>) -> io::Result<Socket>,
     ) -> io::Result<Socket> {
-        let last = match self {
-            Self::Any => return connect(None),
-            Self::Addr(local) => connect(Some(local)),
+        match self {
+            Self::Any => connect(None),
+            Self::Addr(local) => {
+                for _ in 0..SAME_PORT_TRIES {
+                    match connect(Some(local)) {
+                        Err(error) if is_taken(&error) => thread::sleep(SAME_PORT_WAIT),
+                        connected => return connected,
+                    }
+                }
+                let kind = if local.port() < FIRST_FREE { Self::Reserved } else { Self::Any };
+                kind.try_each(addr, connect)
+            }
             Self::Reserved => RESERVED
                 .rev()
                 .map(|port| connect(Some(unspecified(addr, port))))
                 .find(|connected| !connected.as_ref().is_err_and(is_taken))
                 .unwrap_or_else(|| Err(io::ErrorKind::AddrInUse.into())),
-        };
-        match (self, last) {
-            (Self::Addr(_), Err(error)) if is_taken(&error) => connect(None),
-            (_, connected) => connected,
         }
     }
 }
+
+/// How often the port of a connection that was lost is asked for: the system may be about to be
+/// done with it.
+const SAME_PORT_TRIES: usize = 5;
+const SAME_PORT_WAIT: Duration = Duration::from_millis(2);
+
+/// The first port that anybody can have.
+const FIRST_FREE: u16 = 1024;
 
 /// The reserved ports that servers are not known by.
 const RESERVED: std::ops::RangeInclusive<u16> = 600..=1023;

@@ -49,6 +49,8 @@ pub struct ClientConfig {
     pub transport: Transport,
     /// When it sends datagrams again.
     pub retry: RetryPolicy,
+    /// How long a stream is kept that nothing is called on; see [`ClientCore::staleness`].
+    pub idle: Duration,
     /// All its randomness: the xids and the jitter of timers. From the operating system, but in
     /// tests.
     pub seed: u64,
@@ -100,6 +102,18 @@ pub struct ClientStats {
     pub reconnects: u64,
 }
 
+/// What may be the matter with a stream that was quiet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staleness {
+    /// The server may have closed it meanwhile: look, before a call is put on it.
+    Doubtful,
+    /// It is to be closed, and the next call is for another one.
+    Idle,
+}
+
+/// How long a stream is taken to be as it was.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// Calls over datagrams that are under way at once. More would only overflow the receiving socket,
 /// which by default has room for some two hundred small datagrams.
 pub const WINDOW: usize = 128;
@@ -123,6 +137,9 @@ pub struct ClientCore {
     /// Bytes for the stream.
     output: Encoder,
     link: Link,
+    idle: Duration,
+    /// When something last went over the stream.
+    last_used: Option<Instant>,
     /// Flavors that are being set up.
     under_way: Vec<UnderWay>,
     short_hands: ShortHands,
@@ -146,6 +163,8 @@ impl ClientCore {
             held: VecDeque::new(),
             output: Encoder::new(),
             link: Link::New,
+            idle: config.idle,
+            last_used: None,
             under_way: Vec::new(),
             short_hands: ShortHands::default(),
             ended: VecDeque::new(),
@@ -267,7 +286,10 @@ impl ClientCore {
         };
         let since = now.saturating_duration_since(call.last_sent);
         match (self.transport, call.sent) {
-            (Transport::Stream, _) => self.link = Link::Up { failures: 0 },
+            (Transport::Stream, _) => {
+                self.link = Link::Up { failures: 0 };
+                self.last_used = Some(now);
+            }
             (Transport::Datagram, 1) => self.estimates.sample(call.procedure, since),
             (Transport::Datagram, _) => {
                 self.estimates.answered_late(call.procedure, since, call.timeout);
@@ -412,6 +434,7 @@ impl ClientCore {
             self.stats.reconnects += 1;
         }
         self.link = Link::Up { failures: self.link.failures() };
+        self.last_used = Some(now);
         self.output.clear();
         for xid in self.pending.in_order() {
             if self.prepare(xid, now) {
@@ -434,6 +457,20 @@ impl ClientCore {
             if let Some(sent) = once.map(|call| call.sent) {
                 self.end(xid, Err(Error::Disconnected { sent }));
             }
+        }
+    }
+
+    /// Whether a stream was quiet for so long that it should be looked at before the next call:
+    /// ask this first, and if it is of no use, say [`handle_disconnected`](Self::handle_disconnected).
+    #[must_use]
+    pub fn staleness(&self, now: Instant) -> Option<Staleness> {
+        if !self.link.is_up() || self.pending.waiting() > 0 || !self.output.is_empty() {
+            return None;
+        }
+        match now.saturating_duration_since(self.last_used?) {
+            quiet if quiet >= self.idle => Some(Staleness::Idle),
+            quiet if quiet >= QUIET => Some(Staleness::Doubtful),
+            _ => None,
         }
     }
 
@@ -503,6 +540,7 @@ impl ClientCore {
             return;
         };
         self.output.append(&call.message);
+        self.last_used = Some(now);
         count_sent(call, now, &mut self.stats);
         if call.unwanted {
             self.forget(xid);
