@@ -2,6 +2,7 @@ mod intercept;
 mod options;
 mod pending;
 mod target;
+mod way;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -14,12 +15,14 @@ use self::options::Credential;
 pub use self::options::{Auth, CallOptions, ClientOptions};
 pub use self::pending::Pending;
 use self::target::{IpTransport, Target, lookup};
+use self::way::Way;
 use crate::bind::{Portmapper, Uaddr};
 use crate::error::{Doing, Refusal, Result};
 use crate::net::client::{self as net, Channel, Deadline, Remote};
 use crate::proto::client::ClientStats;
 use crate::proto::message::AcceptStatus;
 use crate::proto::record::RecordLimits;
+use crate::service::Line;
 use crate::xdr::{Bytes, DecodeError, Decoder, EncodeError, Encoder};
 use crate::{Error, Interface, Procedure, Version};
 
@@ -48,7 +51,7 @@ use crate::{Error, Interface, Procedure, Version};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Client {
-    channel: Arc<Channel>,
+    way: Way,
     interface: &'static Interface,
     settings: Arc<Settings>,
 }
@@ -60,6 +63,17 @@ struct Settings {
     /// An error shows at the calls, because [`Client::with`] has no way to tell of it.
     credential: Result<Credential, EncodeError>,
     interceptors: Interceptors,
+}
+
+impl Settings {
+    fn new(options: &ClientOptions, credential: Credential) -> Self {
+        Self {
+            timeout: options.timeout,
+            retransmit: true,
+            credential: Ok(credential),
+            interceptors: options.interceptors.clone(),
+        }
+    }
 }
 
 impl Client {
@@ -96,15 +110,20 @@ impl Client {
             corked: options.corked,
             reserved_port: options.reserved_port,
             idle: options.idle_timeout,
+            services: options.services.0.clone(),
         };
-        let channel = Arc::new(Channel::open(remotes, &config, &deadline)?);
-        let settings = Settings {
-            timeout: options.timeout,
-            retransmit: true,
-            credential: Ok(credential),
-            interceptors: options.interceptors.clone(),
-        };
-        Ok(Self { channel, interface, settings: Arc::new(settings) })
+        let way = Way::Socket(Arc::new(Channel::open(remotes, &config, &deadline)?));
+        Ok(Self { way, interface, settings: Arc::new(Settings::new(options, credential)) })
+    }
+
+    /// A client of the peer of a server's connection.
+    pub(crate) fn back(
+        line: Arc<Line>,
+        interface: &'static Interface,
+        options: &ClientOptions,
+    ) -> Result<Self> {
+        let settings = Settings::new(options, options.auth.credential()?);
+        Ok(Self { way: Way::Back(line), interface, settings: Arc::new(settings) })
     }
 
     /// Connects to a server that has any of `interfaces`, which are versions of one program, and
@@ -184,7 +203,7 @@ impl Client {
         results: impl FnOnce(&mut Decoder<'_>) -> Result<T, DecodeError>,
     ) -> Result<T> {
         let watch = self.begin(procedure)?;
-        let result = self.target(procedure).and_then(|target| self.channel.call(&target, args));
+        let result = self.target(procedure).and_then(|target| self.way.call(&target, args));
         let result = result.and_then(|bytes| decode(&bytes, results));
         intercept::end(watch, &result);
         result
@@ -203,10 +222,10 @@ impl Client {
     ) -> Pending<T> {
         let watch = match self.begin(procedure) {
             Ok(watch) => watch,
-            Err(error) => return Pending::new(&self.channel, Err(error), results, None),
+            Err(error) => return Pending::new(&self.way, Err(error), results, None),
         };
-        let xid = self.target(procedure).and_then(|target| self.channel.start(&target, args));
-        Pending::new(&self.channel, xid, results, watch)
+        let xid = self.target(procedure).and_then(|target| self.way.start(&target, args));
+        Pending::new(&self.way, xid, results, watch)
     }
 
     /// Calls a procedure whose results nobody wants, and does not wait (RFC 5531 §8.4.1): the next
@@ -224,7 +243,7 @@ impl Client {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<()> {
         let watch = self.begin(procedure)?;
-        let sent = self.target(procedure).and_then(|target| self.channel.send(&target, args));
+        let sent = self.target(procedure).and_then(|target| self.way.send(&target, args));
         if sent.is_err() {
             intercept::end(watch, &sent);
         }
@@ -240,7 +259,7 @@ impl Client {
     /// What happened on the socket so far, for this client and its clones.
     #[must_use]
     pub fn stats(&self) -> ClientStats {
-        self.channel.stats()
+        self.way.stats()
     }
 
     fn begin(&self, procedure: Procedure) -> Result<Option<Box<Watch>>> {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::intercept::{CallInterceptor, Interceptors};
 use crate::proto::auth::{AuthSys, OpaqueAuth};
 use crate::proto::client::flavor::{CallAuth, Initiate};
 use crate::proto::retry::RetryPolicy;
+use crate::service::Dispatch;
 use crate::xdr::EncodeError;
 
 /// As long as the stubs that C's rpcgen writes wait.
@@ -113,6 +115,17 @@ pub struct ClientOptions {
     pub(super) reserved_port: bool,
     pub(super) idle_timeout: Duration,
     pub(super) interceptors: Interceptors,
+    pub(super) services: Services,
+}
+
+/// What a client serves.
+#[derive(Clone, Default)]
+pub(super) struct Services(pub(super) Vec<Arc<dyn Dispatch>>);
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|service| service.interface())).finish()
+    }
 }
 
 impl ClientOptions {
@@ -130,6 +143,7 @@ impl ClientOptions {
             reserved_port: false,
             idle_timeout: DEFAULT_IDLE,
             interceptors: Interceptors::default(),
+            services: Services::default(),
         }
     }
 
@@ -219,6 +233,19 @@ impl ClientOptions {
     #[must_use]
     pub fn idle_timeout(self, idle_timeout: Duration) -> Self {
         Self { idle_timeout, ..self }
+    }
+
+    /// Serves a program to the server, which may call it over the connection that this client opens:
+    /// callbacks, as [`Context::peer_client`](crate::Context::peer_client) makes them. Over UDP
+    /// nobody can.
+    ///
+    /// A client that serves has two threads of its own, one that receives and one that executes, and
+    /// so its own calls take a hop between threads more. A connection that is lost is made again by
+    /// its next call.
+    #[must_use]
+    pub fn serve(mut self, service: impl Dispatch) -> Self {
+        self.services.0.push(Arc::new(service));
+        self
     }
 
     /// Has calls pass through `interceptor`, after those that were named before.

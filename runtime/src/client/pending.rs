@@ -1,12 +1,11 @@
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{self, Poll};
 
 use super::decode;
 use super::intercept::{self, Watch};
+use super::way::Way;
 use crate::error::Result;
-use crate::net::client::Channel;
 use crate::xdr::{Bytes, DecodeError, Decoder};
 use crate::{Error, Xid};
 
@@ -23,20 +22,20 @@ pub struct Pending<T> {
 
 #[derive(Debug)]
 enum Call {
-    Sent(Arc<Channel>, Xid),
+    Sent(Way, Xid),
     Failed(Error),
     Ended,
 }
 
 impl<T> Pending<T> {
     pub(super) fn new(
-        channel: &Arc<Channel>,
+        way: &Way,
         xid: Result<Xid>,
         results: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
         watch: Option<Box<Watch>>,
     ) -> Self {
         let call = match xid {
-            Ok(xid) => Call::Sent(Arc::clone(channel), xid),
+            Ok(xid) => Call::Sent(way.clone(), xid),
             Err(error) => Call::Failed(error),
         };
         Self { call, results, watch }
@@ -51,7 +50,7 @@ impl<T> Pending<T> {
     /// If it was polled as a future, and has given the result already.
     pub fn wait(mut self) -> Result<T> {
         let results = match std::mem::replace(&mut self.call, Call::Ended) {
-            Call::Sent(channel, xid) => channel.wait(xid),
+            Call::Sent(way, xid) => way.wait(xid),
             Call::Failed(error) => Err(error),
             Call::Ended => panic!("the result was taken already"),
         };
@@ -65,8 +64,8 @@ impl<T> Pending<T> {
     }
 
     fn poll_results(&mut self, cx: &task::Context<'_>) -> Poll<Result<Bytes>> {
-        if let Call::Sent(channel, xid) = &self.call {
-            let results = task::ready!(channel.poll(*xid, cx));
+        if let Call::Sent(way, xid) = &self.call {
+            let results = task::ready!(way.poll(*xid, cx));
             self.call = Call::Ended;
             return Poll::Ready(results);
         }
@@ -88,8 +87,8 @@ impl<T> Future for Pending<T> {
 
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
-        if let Call::Sent(channel, xid) = &self.call {
-            channel.forget(*xid);
+        if let Call::Sent(way, xid) = &self.call {
+            way.forget(*xid);
         }
     }
 }

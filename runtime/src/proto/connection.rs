@@ -22,13 +22,25 @@ pub enum Overdue {
     Idle,
 }
 
+/// What replies are for.
+pub trait Replies: fmt::Debug {
+    /// Takes in a reply.
+    fn handle_reply(&mut self, now: Instant, message: &Message<'_>);
+}
+
+impl Replies for ClientCore {
+    fn handle_reply(&mut self, now: Instant, message: &Message<'_>) {
+        Self::handle_reply(self, now, message.bytes(), || message.to_bytes());
+    }
+}
+
 /// The cores at this end of a connection.
 #[derive(Debug)]
 pub struct Cores<'a> {
     /// Executes calls, of this caller.
     pub server: Option<(&'a mut ServerCore, Caller)>,
     /// Has replies to its calls.
-    pub client: Option<&'a mut ClientCore>,
+    pub client: Option<&'a mut dyn Replies>,
 }
 
 /// Why a connection has to be closed.
@@ -113,6 +125,17 @@ impl Connection {
         self.out.advance(n);
         self.waiting_since = None;
         self.note_waiting(now);
+    }
+
+    /// Has more written: whole records, calls to the peer. `false` if there is too much output
+    /// already.
+    pub fn write(&mut self, now: Instant, write: impl FnOnce(&mut Encoder)) -> bool {
+        let has_room = self.out.len() <= self.limits.output;
+        if has_room {
+            write(&mut self.out);
+            self.note_waiting(now);
+        }
+        has_room
     }
 
     /// Gives back the memory of the output, if it is empty.
@@ -280,7 +303,7 @@ fn handle_message(
             let Some(client) = &mut cores.client else {
                 return Err(ConnectionError::NotForUs);
             };
-            client.handle_reply(now, message.bytes(), || message.to_bytes());
+            client.handle_reply(now, message);
             Ok(Verdict::None)
         }
         Some((_, MessageType::Call)) => {
@@ -294,7 +317,10 @@ fn handle_message(
 }
 
 /// Writes what `write` writes as a record of one fragment; nothing if it is not an answer.
-fn write_record(out: &mut Encoder, write: impl FnOnce(&mut Encoder) -> Verdict) -> Verdict {
+pub(crate) fn write_record(
+    out: &mut Encoder,
+    write: impl FnOnce(&mut Encoder) -> Verdict,
+) -> Verdict {
     let mark = out.mark();
     out.u32(0);
     let verdict = write(out);

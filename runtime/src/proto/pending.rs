@@ -169,16 +169,19 @@ impl Pending {
         calls.into_iter().map(|(_, xid)| xid).collect()
     }
 
-    /// Ends a waiting call; one whose results nobody wants is forgotten.
-    pub(super) fn finish(&mut self, xid: Xid, result: Result<Bytes>) {
+    /// Ends a waiting call; one whose results nobody wants is forgotten. Whether there is a result
+    /// to be taken now.
+    pub(super) fn finish(&mut self, xid: Xid, result: Result<Bytes>) -> bool {
         let Some(slot @ Slot::Waiting(_)) = self.slots.get_mut(&xid) else {
-            return;
+            return false;
         };
         if matches!(slot, Slot::Waiting(call) if call.unwanted) {
-            return self.forget(xid);
+            self.forget(xid);
+            return false;
         }
         let ended = std::mem::replace(slot, Slot::Done(result));
         self.retire(ended);
+        true
     }
 
     /// The result of a call that has ended; the call is forgotten then.

@@ -193,6 +193,11 @@ impl Running {
         endpoint::tcp_addrs(&self.endpoints)
     }
 
+    /// The paths of the Unix sockets, in the order in which they were asked for.
+    pub fn unix_paths(&self) -> impl Iterator<Item = &Path> {
+        endpoint::unix_paths(&self.endpoints)
+    }
+
     /// What stops it and knows what it did, from any thread.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {

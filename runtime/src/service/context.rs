@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Peer;
+use super::line::Back;
 use super::reply::{Reply, ResultEncoder, Route};
-use crate::{Interface, Procedure, Xid};
+use crate::error::Result;
+use crate::{Client, ClientOptions, Error, Interface, Procedure, Xid};
 
 /// What a handler knows of a call besides its arguments.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct Context {
     pub(crate) queued: Duration,
     /// There is one if the call may be answered later.
     pub(crate) route: Option<Route>,
+    /// There is one if the call came over a connection.
+    pub(crate) back: Option<Back>,
 }
 
 impl Context {
@@ -61,6 +65,25 @@ impl Context {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.route.as_ref().is_some_and(Route::is_gone)
+    }
+
+    /// A client of a program that the caller serves on the connection that this call came over.
+    ///
+    /// Of `options` those count that are about calls: timeout, authentication, interceptors. The
+    /// loop that this call came from brings the answers, so a handler that it executes must not
+    /// wait for them: that fails at once. One that answers later may, on another thread, and so may
+    /// one that a [worker](crate::ServerBuilder::workers) executes.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`](crate::Error::Disconnected) if the call came over UDP, and at the
+    /// calls, if the connection is gone or goes. A credential that is too long.
+    pub fn peer_client(
+        &self,
+        interface: &'static Interface,
+        options: &ClientOptions,
+    ) -> Result<Client> {
+        let back = self.back.as_ref().ok_or(Error::Disconnected { sent: 0 })?;
+        Client::back(back.line()?, interface, options)
     }
 
     /// A reply to be sent later. For generated code.

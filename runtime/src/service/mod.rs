@@ -2,6 +2,7 @@
 
 mod context;
 mod intercept;
+mod line;
 mod peer;
 mod reply;
 
@@ -9,6 +10,7 @@ use std::fmt;
 
 pub use self::context::Context;
 pub use self::intercept::Interceptor;
+pub(crate) use self::line::{Back, Line, Lines};
 pub use self::peer::{Identity, Peer, PeerAddr};
 pub use self::reply::Reply;
 pub(crate) use self::reply::{Deferred, Outcome, Route};

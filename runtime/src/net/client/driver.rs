@@ -12,6 +12,9 @@ use crate::Xid;
 /// How long it stays when there are no more futures.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// How long it sleeps when calls of the server are all that is waited for.
+const NAP: Duration = Duration::from_secs(60);
+
 /// What interrupts a leading driver.
 pub(super) type Wake = UnixStream;
 
@@ -44,15 +47,38 @@ impl State {
     /// Sees to it that a driver runs, and knows of the call.
     pub(super) fn drive(&mut self, shared: &Arc<Shared>, xid: Xid) -> io::Result<()> {
         let Some(driver) = &self.driver else {
-            self.driver = Some(start(Arc::clone(shared))?);
-            return Ok(());
+            return self.start_driver(shared);
         };
         let timer = self.core.timer(xid);
         let in_time = driver.asleep.is_some_and(|until| Some(until) <= timer);
-        if !in_time || self.core.has_output() {
+        if !in_time || self.core.has_output() || self.core.wants_connection(Instant::now()) {
             driver.wake();
         }
         Ok(())
+    }
+
+    pub(super) fn start_driver(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
+        self.driver = Some(start(Arc::clone(shared))?);
+        Ok(())
+    }
+
+    /// Whether there is something to do for a driver.
+    pub(super) fn is_driven(&self) -> bool {
+        self.waiters.has_tasks() || self.serving.is_some()
+    }
+
+    /// Until when to wait if no call does.
+    pub(super) fn nap(&self, now: Instant) -> Instant {
+        if self.serving.is_some() { now + NAP } else { now }
+    }
+
+    /// Has a leading driver make the connection that a call waits for.
+    pub(super) fn wake_to_connect(&self, now: Instant) {
+        if let Some(driver) = &self.driver
+            && self.core.wants_connection(now)
+        {
+            driver.wake();
+        }
     }
 }
 
@@ -69,7 +95,7 @@ fn drive(shared: &Shared, woken: &Wake) {
     let mut idle_since = None;
     while !state.closed {
         let now = Instant::now();
-        if !state.waiters.has_tasks() {
+        if !state.is_driven() {
             let since = *idle_since.get_or_insert(now);
             let left = (since + IDLE).saturating_duration_since(now);
             if left.is_zero() {
@@ -81,14 +107,14 @@ fn drive(shared: &Shared, woken: &Wake) {
             continue;
         }
         idle_since = None;
-        let timer = state.core.poll_timeout();
+        let timer = state.core.poll_timeout().unwrap_or_else(|| state.nap(now));
         if let Some(reader) = state.reader.take() {
-            state.sleeps_until(timer);
+            state.sleeps_until(Some(timer));
             state = shared.lead(state, reader, Some(woken));
             state.sleeps_until(None);
         } else {
             drop(state);
-            thread::park_timeout(timer.unwrap_or(now).saturating_duration_since(now));
+            thread::park_timeout(timer.saturating_duration_since(now));
             state = shared.turn(shared.lock(), Instant::now());
         }
     }

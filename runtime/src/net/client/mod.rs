@@ -9,8 +9,10 @@
 //! back under the state's lock, under which waiters also register. So a leader that leaves sees
 //! every waiter that did not see the reader.
 
+mod deadline;
 mod driver;
 mod reader;
+mod serving;
 mod socket;
 mod waiters;
 
@@ -22,22 +24,22 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+pub(crate) use self::deadline::{Deadline, Target};
 use self::driver::Driver;
 use self::reader::{Input, Reader, Wait};
+use self::serving::Serving;
 pub(crate) use self::socket::Remote;
 use self::waiters::{Waiter, Waiters};
 use crate::error::{Doing, Result};
-use crate::proto::client::flavor::CallAuth;
-use crate::proto::client::{
-    CallParams, ClientConfig, ClientCore, ClientStats, Staleness, Transport,
-};
+use crate::proto::client::{ClientConfig, ClientCore, ClientStats, Staleness, Transport};
+use crate::proto::connection::write_record;
+use crate::proto::limits::Limits;
 use crate::proto::record::RecordLimits;
 use crate::proto::retry::RetryPolicy;
+use crate::proto::server::{Caller, ServerConfig, ServerCore};
+use crate::service::{Dispatch, PeerAddr};
 use crate::xdr::{Bytes, EncodeError, Encoder};
-use crate::{Error, Interface, Procedure, Xid};
-
-/// A timeout that the clock cannot count is one of a year.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+use crate::{Error, Xid};
 
 /// Bytes of calls that are held back at most.
 const CORKED_MAX: usize = 32 << 10;
@@ -46,7 +48,7 @@ const CORKED_MAX: usize = 32 << 10;
 const WRITE_SLICE: Duration = Duration::from_millis(10);
 
 /// How a channel is made.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) retry: RetryPolicy,
     pub(crate) records: RecordLimits,
@@ -56,41 +58,8 @@ pub(crate) struct Config {
     pub(crate) reserved_port: bool,
     /// How long a stream is kept that nothing is called on.
     pub(crate) idle: Duration,
-}
-
-/// What a call is, besides its arguments.
-#[derive(Debug)]
-pub(crate) struct Target<'a> {
-    pub(crate) interface: &'static Interface,
-    pub(crate) procedure: Procedure,
-    pub(crate) auth: CallAuth<'a>,
-    pub(crate) timeout: Duration,
-    pub(crate) retransmit: bool,
-}
-
-/// A moment by which something is to have happened.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline {
-    started: Instant,
-    at: Instant,
-}
-
-impl Deadline {
-    /// The moment `timeout` from now.
-    pub(crate) fn after(timeout: Duration) -> Self {
-        let started = Instant::now();
-        Self { started, at: later(started, timeout) }
-    }
-
-    /// The time that is left.
-    pub(crate) fn left(&self) -> Duration {
-        self.at.saturating_duration_since(Instant::now())
-    }
-
-    /// The error for something that was not done by then.
-    pub(crate) fn missed(&self) -> Error {
-        Error::TimedOut { after: self.started.elapsed(), sent: 0 }
-    }
+    /// What is served to the server, over a stream.
+    pub(crate) services: Vec<Arc<dyn Dispatch>>,
 }
 
 /// A socket to one server, shared by all that call there. When it is dropped, so is the socket.
@@ -114,6 +83,12 @@ struct State {
     reader: Option<Box<Reader>>,
     waiters: Waiters,
     driver: Option<Driver>,
+    /// What executes the server's calls; then there is always a driver.
+    serving: Option<Serving>,
+    /// What answers them if nothing is served, made when there is one.
+    nobody: Option<Box<ServerCore>>,
+    /// The number of the connection.
+    connection: u64,
     /// A thread waits until more can be written.
     writing: bool,
     /// The channel was dropped.
@@ -131,7 +106,7 @@ impl Channel {
         };
         let reader = Reader::connect(remotes, config, deadline).map_err(connect_error)?;
         let seed = seed()?;
-        let transport = reader.transport();
+        let (transport, peer) = (reader.transport(), reader.peer());
         let &Config { retry, idle, .. } = config;
         let mut core = ClientCore::new(&ClientConfig { transport, retry, idle, seed });
         if transport == Transport::Stream {
@@ -143,12 +118,23 @@ impl Channel {
             reader: Some(Box::new(reader)),
             waiters: Waiters::default(),
             driver: None,
+            serving: None,
+            nobody: None,
+            connection: 0,
             writing: false,
             closed: false,
         };
         let corked = config.corked && transport == Transport::Stream;
         let (state, spin) = (Mutex::new(state), config.spin);
-        Ok(Self(Arc::new(Shared { state, spin, corked })))
+        let channel = Self(Arc::new(Shared { state, spin, corked }));
+        if let Some(peer) = peer.filter(|_| !config.services.is_empty()) {
+            let mut state = channel.0.lock();
+            let failed = |source| Error::Io { doing: Doing::Connect, source };
+            let serving = Serving::start(&channel.0, &config.services, peer).map_err(failed)?;
+            state.serving = Some(serving);
+            state.start_driver(&channel.0).map_err(failed)?;
+        }
+        Ok(channel)
     }
 
     /// Calls, and waits for the results.
@@ -228,6 +214,9 @@ impl Drop for Channel {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.closed = true;
+        if let Some(serving) = &state.serving {
+            serving.close();
+        }
         if let Some(driver) = &state.driver {
             driver.wake();
         }
@@ -267,7 +256,7 @@ impl Shared {
         driver: Option<&driver::Wake>,
     ) -> Guard<'a> {
         let mut now = Instant::now();
-        let until = state.core.poll_timeout().unwrap_or(now);
+        let until = state.core.poll_timeout().unwrap_or_else(|| state.nap(now));
         if state.core.wants_connection(now) {
             drop(state);
             let connected = reader.reconnect(until.saturating_duration_since(now));
@@ -291,6 +280,7 @@ impl Shared {
     /// does not know of calls that were made after it fell asleep.
     fn follow<'a>(&'a self, mut state: Guard<'a>, xid: Xid) -> Guard<'a> {
         state.waiters.insert(xid, Waiter::Thread(thread::current()));
+        state.wake_to_connect(Instant::now());
         let timer = state.core.timer(xid);
         let blocked = state.blocked_socket();
         state.writing |= blocked.is_some();
@@ -331,15 +321,7 @@ impl State {
     ) -> Result<Xid> {
         let now = Instant::now();
         self.leave_stale(now);
-        let params = CallParams {
-            program: target.interface.program,
-            version: target.interface.version,
-            procedure: target.procedure,
-            auth: target.auth,
-            retransmit: target.retransmit,
-            deadline: later(now, target.timeout),
-        };
-        self.core.call(now, &params, args)
+        self.core.call(now, &target.params(now), args)
     }
 
     /// Gives up a connection that was quiet, if the next call had better be on another one.
@@ -414,25 +396,48 @@ impl State {
     /// Deals with what a wait has brought.
     fn take_in(&mut self, reader: &mut Reader, input: &Input, now: Instant) {
         let core = &mut self.core;
+        let mut calls = Vec::new();
         match (reader.transport(), input) {
             (_, Input::Nothing) => {}
             (Transport::Datagram, Input::Buffered(n)) => reader.take_datagram(*n, core, now),
             (Transport::Datagram, Input::Refused) => self.refused(reader),
             (Transport::Datagram, _) => self.core.handle_unreachable(),
             (Transport::Stream, Input::Buffered(n @ 1..)) => {
-                if reader.take_stream(*n, core, now).is_err() {
+                if reader.take_stream(*n, core, now, &mut calls).is_err() {
                     core.handle_garbage();
                     self.disconnected(reader, now);
                 }
             }
             (Transport::Stream, Input::InRecord(n @ 1..)) => {
-                if reader.take_in_record(*n, core, now).is_err() {
+                if reader.take_in_record(*n, core, now, &mut calls).is_err() {
                     core.handle_garbage();
                     self.disconnected(reader, now);
                 }
             }
             (Transport::Stream, _) => self.disconnected(reader, now),
         }
+        for call in calls {
+            if self.socket.is_some() && !self.serve(call, now) {
+                self.disconnected(reader, now);
+            }
+        }
+    }
+
+    /// Has a call executed that the server makes. `false` if it makes more than it takes answers.
+    fn serve(&mut self, call: Bytes, now: Instant) -> bool {
+        let executes = |serving: &Serving| serving.execute(self.connection, call.clone());
+        if self.serving.as_ref().is_some_and(executes) {
+            return true;
+        }
+        // Nothing is served, or too many calls wait already: then they are refused.
+        let nobody = self.nobody.get_or_insert_with(|| {
+            let config = ServerConfig::default();
+            Box::new(ServerCore::new(config, std::task::Waker::noop().clone()))
+        });
+        let caller = Caller::new(PeerAddr::Udp(([0; 4], 0).into()), self.connection);
+        let output = self.core.output();
+        let _ = write_record(output, |out| nobody.handle_message(now, caller, &call.into(), out));
+        output.len() <= Limits::DEFAULT.output
     }
 
     fn connected(&mut self, socket: io::Result<Arc<Socket>>, now: Instant) {
@@ -447,6 +452,10 @@ impl State {
 
     fn disconnected(&mut self, reader: &mut Reader, now: Instant) {
         self.socket = None;
+        if let Some(serving) = &self.serving {
+            serving.lost(self.connection);
+        }
+        self.connection += 1;
         reader.disconnect();
         self.core.handle_disconnected(now);
     }
@@ -490,7 +499,7 @@ impl State {
     fn successor(&self) -> Option<Thread> {
         self.reader.as_ref()?;
         self.waiters.thread().or_else(|| {
-            let driver = self.driver.as_ref().filter(|_| self.waiters.has_tasks());
+            let driver = self.driver.as_ref().filter(|_| self.is_driven());
             driver.map(Driver::thread)
         })
     }
@@ -505,10 +514,6 @@ fn hand_over(state: Guard<'_>) {
     }
 }
 
-fn later(now: Instant, timeout: Duration) -> Instant {
-    now.checked_add(timeout).unwrap_or_else(|| now + LONGEST)
-}
-
 /// Randomness from the operating system.
 pub(crate) fn seed() -> Result<u64> {
     getrandom::u64().map_err(|error| {
@@ -518,3 +523,6 @@ pub(crate) fn seed() -> Result<u64> {
         Error::Io { doing: Doing::Connect, source }
     })
 }
+
+#[cfg(test)]
+mod tests;

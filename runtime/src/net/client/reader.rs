@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{MsgFlags, getsockopt, recv};
 use socket2::Socket;
 
 use super::socket::{Local, RECEIVE_SLICE, Remote};
 use super::{Config, Deadline};
 use crate::proto::client::{ClientCore, Transport};
+use crate::proto::message::{MessageType, peek};
 use crate::proto::record::{RecordError, RecordLimits, RecordReader};
+use crate::service::PeerAddr;
 use crate::xdr::Bytes;
 
 /// No datagram is larger.
@@ -115,10 +118,7 @@ impl Reader {
         limits: RecordLimits,
         local: Local,
     ) -> Self {
-        // The next TCP connection is to come from the same port.
-        let is_tcp = matches!(remotes.front(), Some(Remote::Tcp(_)));
-        let addr = socket.local_addr().ok().and_then(|addr| addr.as_socket());
-        let local = addr.filter(|_| is_tcp).map_or(local, Local::Addr);
+        let local = remotes.front().map_or(local, |remote| next_local(&socket, remote, local));
         Self {
             socket: Some(Arc::new(socket)),
             untried: remotes.len() - 1,
@@ -134,6 +134,19 @@ impl Reader {
     /// Over what it talks.
     pub(super) fn transport(&self) -> Transport {
         self.transport
+    }
+
+    /// The server, as the one who calls over a stream.
+    pub(super) fn peer(&self) -> Option<PeerAddr> {
+        match self.remotes.front()? {
+            Remote::Udp(_) => None,
+            Remote::Tcp(addr) => Some(PeerAddr::Tcp(*addr)),
+            Remote::Unix(_) => {
+                let who = getsockopt(self.socket.as_ref()?, PeerCredentials).ok()?;
+                let (uid, gid, pid) = (who.uid(), who.gid(), who.pid());
+                Some(PeerAddr::Unix { uid, gid, pid, connection: 0 })
+            }
+        }
     }
 
     /// Forgets a lost connection and what was read of a record on it.
@@ -154,6 +167,8 @@ impl Reader {
     pub(super) fn reconnect(&mut self, timeout: Duration) -> io::Result<Arc<Socket>> {
         let remote = self.remotes.front().ok_or(io::ErrorKind::NotFound)?;
         let socket = Arc::new(remote.connect(self.local, timeout)?);
+        // If the former port was not to be had, the next connection is to come from this one.
+        self.local = next_local(&socket, remote, self.local);
         self.socket = Some(Arc::clone(&socket));
         Ok(socket)
     }
@@ -231,7 +246,8 @@ impl Reader {
         self.share(n, |_, message| core.handle_reply(now, message, || message.clone()));
     }
 
-    /// Hands on the records that are whole with `n` more bytes in the buffer.
+    /// Hands on the records that are whole with `n` more bytes in the buffer: replies to the core, and
+    /// what the server calls to `calls`.
     ///
     /// # Errors
     /// The stream is not one of records, or exceeds the limits. It is of no use any more.
@@ -240,8 +256,9 @@ impl Reader {
         n: usize,
         core: &mut ClientCore,
         now: Instant,
+        calls: &mut Vec<Bytes>,
     ) -> Result<(), RecordError> {
-        self.share(n, |records, chunk| take_records(records, chunk, core, now))
+        self.share(n, |records, chunk| take_records(records, chunk, core, now, calls))
     }
 
     /// Hands on the record that is being read if it is whole with `n` more bytes.
@@ -253,9 +270,10 @@ impl Reader {
         n: usize,
         core: &mut ClientCore,
         now: Instant,
+        calls: &mut Vec<Bytes>,
     ) -> Result<(), RecordError> {
         self.records.filled(n);
-        take_records(&mut self.records, &Bytes::new(), core, now)
+        take_records(&mut self.records, &Bytes::new(), core, now, calls)
     }
 
     /// Gives the first `n` bytes of the buffer as [`Bytes`]. If a part of them was kept, the buffer
@@ -268,15 +286,26 @@ impl Reader {
     }
 }
 
+/// Where to call from next: over TCP from the same port, which is how a server knows its caller.
+fn next_local(socket: &Socket, remote: &Remote, local: Local) -> Local {
+    let is_tcp = matches!(remote, Remote::Tcp(_));
+    let addr = socket.local_addr().ok().and_then(|addr| addr.as_socket());
+    addr.filter(|_| is_tcp).map_or(local, Local::Addr)
+}
+
 fn take_records(
     records: &mut RecordReader,
     chunk: &Bytes,
     core: &mut ClientCore,
     now: Instant,
+    calls: &mut Vec<Bytes>,
 ) -> Result<(), RecordError> {
     let mut at = 0;
     while let Some(message) = records.read(chunk, &mut at)? {
-        core.handle_reply(now, message.bytes(), || message.to_bytes());
+        match peek(message.bytes()) {
+            Some((_, MessageType::Call)) => calls.push(message.to_bytes()),
+            _ => core.handle_reply(now, message.bytes(), || message.to_bytes()),
+        }
     }
     Ok(())
 }
@@ -342,6 +371,7 @@ mod tests {
             corked: false,
             reserved_port: false,
             idle: Duration::MAX,
+            services: Vec::new(),
         };
         let deadline = Deadline::after(Duration::from_secs(20));
         let mut reader = Reader::connect(vec![remote], &config, &deadline).expect("it listens");

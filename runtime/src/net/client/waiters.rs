@@ -47,6 +47,12 @@ impl Waiters {
         Some(waiter)
     }
 
+    /// How many there are, and how many futures among them.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.by_call.len(), self.tasks)
+    }
+
     /// Whether there is a future among them.
     pub(super) fn has_tasks(&self) -> bool {
         self.tasks > 0

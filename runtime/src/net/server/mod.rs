@@ -10,6 +10,7 @@
 //! request cache that knows it.
 
 mod accept;
+mod back;
 mod datagram;
 mod ending;
 mod pktinfo;
@@ -22,6 +23,7 @@ use std::os::unix::net::UnixStream as SignalPipe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -42,7 +44,7 @@ use crate::error::{Doing, Error, Result};
 use crate::proto::connection::Overdue;
 use crate::proto::limits::Limits;
 use crate::proto::server::{Caller, DeferredReply, ServerCore};
-use crate::service::PeerAddr;
+use crate::service::{Lines, PeerAddr};
 use crate::xdr::Bytes;
 
 const WAKER: Token = Token(usize::MAX);
@@ -160,6 +162,11 @@ pub(crate) struct EventLoop {
     squeezed: bool,
     next_sweep: Option<Instant>,
     accept_again: Option<Instant>,
+    /// Calls back to peers, and when one of them may be over.
+    lines: Arc<Lines>,
+    /// Where this runs.
+    thread: Option<ThreadId>,
+    call_back_timer: Option<Instant>,
     ending: Ending,
 }
 
@@ -174,12 +181,15 @@ impl EventLoop {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let bell = Arc::new(Bell { waker, stop: AtomicBool::new(false) });
+        let lines = Lines::new(Arc::clone(&bell).into());
+        let mut core = core(Arc::clone(&bell).into());
+        core.set_lines(Arc::clone(&lines));
         Ok(Self {
             poll,
             events: Events::with_capacity(1024),
             spin: Duration::ZERO,
             last_event: Instant::now(),
-            core: core(Arc::clone(&bell).into()),
+            core,
             bell,
             signals: None,
             entries: Slab::new(),
@@ -196,6 +206,9 @@ impl EventLoop {
             squeezed: false,
             next_sweep: None,
             accept_again: None,
+            lines,
+            thread: None,
+            call_back_timer: None,
             ending: Ending::default(),
         })
     }
@@ -246,6 +259,10 @@ impl EventLoop {
 
     /// Waits for something to do, at most `timeout`, and does it. `false` at the end.
     pub(crate) fn poll_once(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        let thread = thread::current().id();
+        if self.thread.replace(thread) != Some(thread) {
+            self.lines.run_on(thread);
+        }
         let timeout = [self.timeout(), timeout].into_iter().flatten().min();
         match self.wait(timeout) {
             Err(e) if e.kind() != io::ErrorKind::Interrupted => {
@@ -264,6 +281,7 @@ impl EventLoop {
         self.events = events;
         self.turns(now);
         self.send_deferred(now);
+        self.call_back(now);
         self.sweep(now);
         Ok(!self.end())
     }
@@ -374,6 +392,25 @@ impl EventLoop {
         }
     }
 
+    /// Sends what handlers call back, and ends such calls when they are over.
+    fn call_back(&mut self, now: Instant) {
+        let changed = self.lines.changed();
+        let any = !changed.is_empty();
+        for (origin, line) in changed {
+            let token = Token(usize::try_from(origin).unwrap_or(usize::MAX));
+            match find(&mut self.entries, token).map(|entry| &mut entry.source) {
+                Some(Source::Stream(stream)) => {
+                    stream.call_back(now, &line);
+                    self.give_turn(now, token);
+                }
+                _ => self.lines.close(origin),
+            }
+        }
+        if any || self.call_back_timer.is_some_and(|at| at <= now) {
+            self.call_back_timer = self.lines.handle_timeout(now);
+        }
+    }
+
     /// Looks after connections that have waited too long or are quiet, and tries to accept again.
     fn sweep(&mut self, now: Instant) {
         if self.accept_again.is_some_and(|at| at <= now) {
@@ -405,7 +442,8 @@ impl EventLoop {
         if !self.again.is_empty() || self.ending.is_due(&self.bell) {
             return Some(Duration::ZERO);
         }
-        let next = [self.next_sweep, self.accept_again, self.ending.until(self.limits.drain)];
+        let ending = self.ending.until(self.limits.drain);
+        let next = [self.next_sweep, self.accept_again, self.call_back_timer, ending];
         let next = next.into_iter().flatten().min();
         next.map(|at| at.saturating_duration_since(Instant::now()))
     }

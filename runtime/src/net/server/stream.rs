@@ -2,20 +2,25 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, event};
 
 use super::Scratch;
-use crate::proto::connection::{Connection, Cores, Overdue};
+use crate::proto::connection::{Connection, Cores, Overdue, Replies};
 use crate::proto::limits::Limits;
 use crate::proto::server::{Caller, ServerCore};
-use crate::service::PeerAddr;
+use crate::service::{Line, PeerAddr};
 use crate::xdr::Encoder;
 
-/// Reads of one connection before the others get their turn.
-const READS_PER_TURN: usize = 16;
+/// Bytes of one connection, or a little more, before the others get their turn. As short calls they
+/// take about half a millisecond.
+const BYTES_PER_TURN: usize = 128 << 10;
+
+/// Reads of a connection that ends, of what nobody wants any more.
+const LAST_READS: usize = 16;
 
 /// Segments given to one vectored write.
 const SEGMENTS: usize = 64;
@@ -88,6 +93,10 @@ pub(super) struct Stream {
     socket: Socket,
     connection: Connection,
     caller: Caller,
+    /// Calls to the peer, if there were any.
+    line: Option<Arc<Line>>,
+    /// Some of them wait for room in the output.
+    calls_wait: bool,
     /// More may be there to read without another event.
     readable: bool,
     /// The system said that the peer will send no more: the end is there to be read.
@@ -106,6 +115,8 @@ impl Stream {
             socket,
             connection: Connection::new(now, limits),
             caller,
+            line: None,
+            calls_wait: false,
             readable: true,
             read_closed: false,
             ended: false,
@@ -125,6 +136,15 @@ impl Stream {
     /// Queues the answer to a call that was put off.
     pub(super) fn answer(&mut self, reply: Option<&Encoder>) {
         self.connection.answer(reply);
+    }
+
+    /// Takes over what is to be called back.
+    pub(super) fn call_back(&mut self, now: Instant, line: &Arc<Line>) {
+        if self.ended {
+            return line.close();
+        }
+        self.calls_wait = !self.connection.write(now, |out| line.take_output(out));
+        self.line.get_or_insert_with(|| Arc::clone(line));
     }
 
     pub(super) fn peer(&self) -> &PeerAddr {
@@ -168,12 +188,11 @@ impl Stream {
     ) -> Next {
         let closing = mode == Mode::Closing;
         self.connection.squeeze(mode == Mode::Squeezed);
-        for _ in 0..READS_PER_TURN {
-            if closing || !self.wants_input() {
-                break;
-            }
-            if let Err(next) = self.read(now, core, scratch) {
-                return next;
+        let mut received = 0;
+        while received < BYTES_PER_TURN && !closing && self.wants_input() {
+            match self.read(now, core, scratch) {
+                Ok(n) => received += n,
+                Err(next) => return next,
             }
         }
         loop {
@@ -183,7 +202,9 @@ impl Stream {
             if !self.connection.can_resume() || self.has_output() {
                 break;
             }
-            let mut cores = Cores { server: Some((core, self.caller)), client: None };
+            let mut line = self.line.as_deref();
+            let client = line.as_mut().map(|line| line as &mut dyn Replies);
+            let mut cores = Cores { server: Some((core, self.caller)), client };
             if self.connection.resume(now, &mut cores).is_err() {
                 core.counters().bad_records.add(1);
                 return Next::Close;
@@ -215,7 +236,7 @@ impl Stream {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
         };
-        for _ in 0..READS_PER_TURN {
+        for _ in 0..LAST_READS {
             if !matches!(self.socket.read(scratch.room()), Ok(1..)) {
                 return;
             }
@@ -238,38 +259,45 @@ impl Stream {
         self.readable && !self.ended && !self.connection.is_held()
     }
 
+    /// Reads once and handles what came; how many bytes that was.
     fn read(
         &mut self,
         now: Instant,
         core: &mut ServerCore,
         scratch: &mut Scratch,
-    ) -> Result<(), Next> {
+    ) -> Result<usize, Next> {
         let direct = self.connection.space();
         let is_direct = direct.is_some();
         let into = direct.unwrap_or_else(|| scratch.room());
         let room = into.len();
         let n = match self.socket.read(into) {
             Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(0),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 self.readable = false;
-                return Ok(());
+                return Ok(0);
             }
             Err(_) => return Err(Next::Close),
         };
         if n == 0 {
             self.ended = true;
-            return Ok(());
+            // It may still take answers, but it will not give any.
+            if let Some(line) = &self.line {
+                line.close();
+            }
+            return Ok(0);
         }
         // A short read took all there was; the next byte is another event.
         self.readable = n == room || self.read_closed;
-        let mut cores = Cores { server: Some((core, self.caller)), client: None };
+        let mut line = self.line.as_deref();
+        let client = line.as_mut().map(|line| line as &mut dyn Replies);
+        let mut cores = Cores { server: Some((core, self.caller)), client };
         let handled = if is_direct {
             self.connection.handle_filled(now, n, &mut cores)
         } else {
             scratch.with(n, |chunk| self.connection.handle_input(now, chunk, &mut cores))
         };
-        handled.map_err(|error| {
+        handled.map(|()| n).map_err(|error| {
             log::debug!("closing the connection of {}: {error}", self.caller.peer);
             core.counters().bad_records.add(1);
             // What was answered before is sent as far as the socket takes it.
@@ -286,6 +314,11 @@ impl Stream {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) => return Err(e),
+            }
+            if self.calls_wait
+                && let Some(line) = &self.line
+            {
+                self.calls_wait = !self.connection.write(now, |out| line.take_output(out));
             }
         }
         Ok(())

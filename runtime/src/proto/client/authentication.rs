@@ -302,14 +302,12 @@ impl ClientCore {
         let UnderWay { flavor, waiting, .. } = self.under_way.swap_remove(at);
         flavor.failed();
         for waiting in waiting {
-            if self.pending.get(waiting).is_none() {
-                continue;
-            }
             let error = match &result {
                 Err(Error::Refused(refusal)) => Error::Refused(*refusal),
                 Err(Error::Decode(error)) => Error::Decode(error.clone()),
                 Err(Error::Encode(error)) => Error::Encode(error.clone()),
                 Err(Error::Unreachable { .. }) => Error::Unreachable { sent: 0 },
+                Err(Error::Disconnected { .. }) => Error::Disconnected { sent: 0 },
                 Err(Error::Auth(status)) => Error::Auth(*status),
                 // Each has its own deadline.
                 Err(Error::TimedOut { .. }) => continue,

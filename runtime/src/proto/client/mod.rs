@@ -14,6 +14,7 @@ mod authentication;
 pub mod flavor;
 mod link;
 mod message;
+mod params;
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,92 +25,15 @@ use self::authentication::{Sealed, ShortHands, UnderWay};
 use self::flavor::CallAuth;
 use self::link::{Link, reconnect_wait};
 use self::message::Answer;
+pub use self::params::{CallParams, ClientConfig, ClientStats, Staleness, Transport};
 use super::auth::{Flavor, OpaqueAuth};
 use super::message::{CallHeader, MessageType, peek};
 use super::pending::{Call, Pending};
-use super::retry::{Estimates, RetryBudget, RetryPolicy, jittered};
+use super::retry::{Estimates, RetryBudget, jittered};
 use super::xid::{Random, Xids};
 use crate::error::{Doing, Result};
 use crate::xdr::{Bytes, EncodeError, Encoder};
-use crate::{Error, Procedure, Program, Version, Xid};
-
-/// What a server is reached over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Datagrams, each one message, that can get lost: calls are sent again.
-    Datagram,
-    /// A stream of records (RFC 5531 §11). Calls are sent again only on a new connection.
-    Stream,
-}
-
-/// What a [`ClientCore`] is made of.
-#[derive(Debug, Clone)]
-pub struct ClientConfig {
-    /// What it talks over.
-    pub transport: Transport,
-    /// When it sends datagrams again.
-    pub retry: RetryPolicy,
-    /// How long a stream is kept that nothing is called on; see [`ClientCore::staleness`].
-    pub idle: Duration,
-    /// All its randomness: the xids and the jitter of timers. From the operating system, but in
-    /// tests.
-    pub seed: u64,
-}
-
-/// What to call.
-#[derive(Debug, Clone)]
-pub struct CallParams<'a> {
-    /// The program.
-    pub program: Program,
-    /// Its version.
-    pub version: Version,
-    /// The procedure.
-    pub procedure: Procedure,
-    /// Who calls.
-    pub auth: CallAuth<'a>,
-    /// Whether it is sent a second time, if the server may have it already.
-    pub retransmit: bool,
-    /// When the call ends at the latest.
-    pub deadline: Instant,
-}
-
-/// What a client did and met, counted since it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ClientStats {
-    /// Calls made.
-    pub calls: u64,
-    /// Calls sent for the first time.
-    pub sent: u64,
-    /// Calls sent again.
-    pub resent: u64,
-    /// Replies that belonged to a call.
-    pub replies: u64,
-    /// Replies dropped because no call waits for their xid: they were late, sent twice, or forged.
-    pub unknown_xid: u64,
-    /// Replies dropped because their verifier, or what they wrap, is not the server's.
-    pub unverified: u64,
-    /// What came from the server and is no reply: no records, no message, or one that cannot be
-    /// decoded.
-    pub malformed: u64,
-    /// Calls that ended without an answer.
-    pub timed_out: u64,
-    /// Resends put off because too many of the calls had to be sent again.
-    pub held_back: u64,
-    /// How often the network said that the server cannot be reached.
-    pub unreachable: u64,
-    /// Connections made after the first one.
-    pub reconnects: u64,
-}
-
-/// What may be the matter with a stream that was quiet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Staleness {
-    /// The server may have closed it meanwhile: look, before a call is put on it.
-    Doubtful,
-    /// It is to be closed, and the next call is for another one.
-    Idle,
-}
+use crate::{Error, Xid};
 
 /// How long a stream is taken to be as it was.
 const QUIET: Duration = Duration::from_secs(1);
@@ -460,6 +384,16 @@ impl ClientCore {
         }
     }
 
+    /// Says that the connection is gone and there will be no other: all calls end.
+    pub fn handle_closed(&mut self) {
+        self.output.clear();
+        for xid in self.pending.in_order() {
+            if let Some(sent) = self.pending.get(xid).map(|call| call.sent) {
+                self.end(xid, Err(Error::Disconnected { sent }));
+            }
+        }
+    }
+
     /// Whether a stream was quiet for so long that it should be looked at before the next call:
     /// ask this first, and if it is of no use, say [`handle_disconnected`](Self::handle_disconnected).
     #[must_use]
@@ -560,8 +494,9 @@ impl ClientCore {
         if self.under_way.iter().any(|under_way| under_way.is(xid)) {
             return self.set_up_failed(xid, result);
         }
-        self.pending.finish(xid, result);
-        self.ended.push_back(xid);
+        if self.pending.finish(xid, result) {
+            self.ended.push_back(xid);
+        }
         self.release();
     }
 

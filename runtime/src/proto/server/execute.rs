@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::flavor::Session;
-use super::{Accepted, DeferredReply, Outstanding, ServerCore, Verdict, write_success};
+use super::{Accepted, Caller, DeferredReply, Outstanding, ServerCore, Verdict, write_success};
 use crate::Xid;
 use crate::proto::message::AcceptStatus;
 use crate::service::{
-    Answer, Context, Deferred, Fault, Interceptor, Outcome, Peer, PeerAddr, Route,
+    Answer, Back, Context, Deferred, Fault, Interceptor, Outcome, Peer, PeerAddr, Route,
 };
 use crate::xdr::{Bytes, Decoder, Encode as _, Encoder, Mark};
 
@@ -112,7 +112,13 @@ impl ServerCore {
             received: now,
             queued: Duration::ZERO,
             route,
+            back: self.back(&call.caller),
         }
+    }
+
+    fn back(&self, caller: &Caller) -> Option<Back> {
+        let lines = self.lines.as_ref().filter(|_| !matches!(caller.peer, PeerAddr::Udp(_)))?;
+        Some(Back { lines: Arc::clone(lines), origin: caller.origin })
     }
 
     fn next_route(&mut self, call: &Accepted) -> Route {

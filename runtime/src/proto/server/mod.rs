@@ -29,7 +29,7 @@ use super::message::{
 };
 use super::record::Message;
 use super::stats::{Counters, Ledger, Stats};
-use crate::service::{Context, Deferred, Dispatch, Interceptor, PeerAddr};
+use crate::service::{Context, Deferred, Dispatch, Interceptor, Lines, PeerAddr};
 use crate::xdr::{Decoder, Encode as _, Encoder};
 use crate::{Procedure, ProcedureInfo, Xid};
 
@@ -110,6 +110,8 @@ pub struct ServerCore {
     route: (Sender<Deferred>, Waker),
     /// For each connection that calls were put off of, whether it is gone.
     gone: HashMap<u64, Arc<AtomicBool>>,
+    /// The ways back to callers, if whoever carries the messages has them.
+    lines: Option<Arc<Lines>>,
 }
 
 /// A call whose answer was put off.
@@ -155,6 +157,7 @@ impl ServerCore {
             queue,
             route: (sender, waker),
             gone: HashMap::new(),
+            lines: None,
         }
     }
 
@@ -185,6 +188,11 @@ impl ServerCore {
         &self.ledger
     }
 
+    /// Lets handlers call back over these.
+    pub(crate) fn set_lines(&mut self, lines: Arc<Lines>) {
+        self.lines = Some(lines);
+    }
+
     /// The counters, for what carries the messages to add to.
     pub(crate) fn counters(&self) -> &Counters {
         &self.ledger.counters
@@ -200,6 +208,9 @@ impl ServerCore {
     pub fn disconnected(&mut self, origin: u64) {
         if let Some(gone) = self.gone.remove(&origin) {
             gone.store(true, Ordering::Relaxed);
+        }
+        if let Some(lines) = &self.lines {
+            lines.close(origin);
         }
     }
 
