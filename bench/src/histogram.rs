@@ -21,6 +21,12 @@ impl Histogram {
         self.total += 1;
     }
 
+    /// Counts those of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.total += other.total;
+    }
+
     /// How many were counted.
     #[must_use]
     pub fn total(&self) -> u64 {

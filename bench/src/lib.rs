@@ -2,6 +2,7 @@
 
 mod histogram;
 mod settings;
+mod wire;
 
 use farcall::xdr::Bytes;
 use farcall::{Context, Fault};
@@ -10,6 +11,7 @@ pub use self::bench::bench_prog::v1;
 pub use self::bench::{Item, Items, MAXITEMS};
 pub use self::histogram::Histogram;
 pub use self::settings::{Settings, Transport};
+pub use self::wire::{echo_call, echo_record, read_record};
 
 /// What the compiler made of `proto/bench.x`.
 pub mod bench {
