@@ -4,7 +4,7 @@
 //!
 //! Whoever the client is: each call ends in time, with what the server has or with an error. If the
 //! server is ours, no call is executed twice; if the client is ours too, neither is one that it
-//! has sent again over another connection.
+//! has sent again over another connection, which it makes from the same port.
 //!
 //! What the network does follows from a seed, but not when, so that no two runs are the same. The
 //! one between C programs shows that it is a network that such programs get along with.
@@ -95,7 +95,7 @@ fn over(transport: Transport, client: Side, server: Side) {
         Side::Ours => our_client(transport, addr, keys),
         Side::C => c_client(transport, addr, keys),
     };
-    let (lines, network) = match transport {
+    let Carried { lines, network, is_same_caller } = match transport {
         Transport::Udp => over_udp(server_process.udp, call),
         Transport::Tcp => over_tcp(server_process.tcp, client, call),
     };
@@ -107,37 +107,43 @@ fn over(transport: Transport, client: Side, server: Side) {
          failed, {} executed twice, {network}",
         twice.len()
     );
-    if server == Side::Ours {
+    if server == Side::Ours && is_same_caller {
         assert!(twice.is_empty(), "{transport:?}, {client:?} client: {twice:?}");
     }
 }
 
-/// What `call` says of its calls, and what was done to them.
-fn over_udp(
-    server: SocketAddr,
-    call: impl FnOnce(SocketAddr) -> Vec<String>,
-) -> (Vec<String>, String) {
+/// What a client said of its calls, and what was done to them.
+struct Carried {
+    lines: Vec<String>,
+    network: String,
+    /// The server could know the caller of a repeated call.
+    is_same_caller: bool,
+}
+
+fn over_udp(server: SocketAddr, call: impl FnOnce(SocketAddr) -> Vec<String>) -> Carried {
     let network = datagrams::start(server, SEED);
     let lines = call(network.addr);
     let tally = network.end();
     assert!(tally.dropped > 0 && tally.repeated > 0 && tally.overtaken > 0, "{tally:?}");
-    (lines, format!("{tally:?}"))
+    Carried { lines, network: format!("{tally:?}"), is_same_caller: true }
 }
 
 fn over_tcp(
     server: SocketAddr,
     client: Side,
     call: impl FnOnce(SocketAddr) -> Vec<String>,
-) -> (Vec<String>, String) {
+) -> Carried {
     let network = streams::start(server, CUTS, SEED);
     let lines = call(network.addr);
     let tally = network.end();
     assert!(tally.cuts > 0 && tally.stalls > 0, "{tally:?}");
     if client == Side::Ours {
-        // A client that is always the same to the server.
-        assert_eq!((tally.cuts, tally.sources), (CUTS, 1), "{tally:?}");
+        // It comes back from the same port where it can; on a busy machine it sometimes cannot.
+        assert!(tally.cuts == CUTS && tally.sources <= 3, "{tally:?}");
     }
-    (lines, format!("{tally:?}"))
+    // The C client does not repeat the call that its connection was lost in.
+    let is_same_caller = client == Side::C || tally.sources == 1;
+    Carried { lines, network: format!("{tally:?}"), is_same_caller }
 }
 
 /// Each value was put, and is what was got, unless a call has failed; how many calls have.
