@@ -5,7 +5,7 @@
 //! | Unix socket, uid 0 | yes | `superuser` |
 //! | Unix socket, another uid | yes | the uid in decimal |
 //! | 127.0.0.1 or ::1, port below 1024 | yes | `superuser` |
-//! | 127.0.0.1 or ::1, another port | yes | `unknown` |
+//! | 127.0.0.1 or ::1, another port | only if [`Access::loopback`] | `unknown` |
 //! | any other address, 127.0.0.2 too | only if [`Access::insecure`] | `unknown` |
 //!
 //! Everybody may look up. Calls on behalf of others are not made for anybody.
@@ -45,7 +45,7 @@ impl Owner {
             PeerAddr::Unix { uid, .. } => Self::Uid(uid),
             // Only root can send from a port below 1024.
             PeerAddr::Udp(addr) | PeerAddr::Tcp(addr)
-                if is_this_host(addr) && addr.port() < 1024 =>
+                if is_this_host(addr) && addr.port() < FIRST_UNRESERVED =>
             {
                 Self::Superuser
             }
@@ -68,6 +68,9 @@ impl fmt::Display for Owner {
 /// The rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Access {
+    /// SET and UNSET from any port of this host, as rpcbind has it. Any user can then do so as
+    /// somebody that nobody knows. The Unix socket says who it is, and all C libraries use it.
+    pub loopback: bool,
     /// SET and UNSET from any address, as with rpcbind's `-i`. Whoever reaches the portmapper can
     /// then take the place of any service that is not registered.
     pub insecure: bool,
@@ -75,6 +78,9 @@ pub struct Access {
     /// the source of a datagram can be forged and its owner would be flooded.
     pub large_datagrams: bool,
 }
+
+/// The first port that is not for root alone.
+const FIRST_UNRESERVED: u16 = 1024;
 
 /// How many times larger than the call a reply over UDP to a stranger may be.
 const AMPLIFICATION: usize = 3;
@@ -105,7 +111,9 @@ impl Access {
     pub fn change(self, peer: &PeerAddr) -> Result<Owner, Fault> {
         let local = match *peer {
             PeerAddr::Unix { .. } => true,
-            PeerAddr::Udp(addr) | PeerAddr::Tcp(addr) => is_this_host(addr),
+            PeerAddr::Udp(addr) | PeerAddr::Tcp(addr) => {
+                is_this_host(addr) && (self.loopback || addr.port() < FIRST_UNRESERVED)
+            }
         };
         if local || self.insecure {
             Ok(Owner::of(peer))
@@ -153,10 +161,22 @@ impl Access {
     /// # Errors
     /// Those are too many for a datagram to this caller: SYSTEM_ERR, and TCP is to be used.
     pub fn reply(self, peer: &PeerAddr, call: usize, reply: usize) -> Result<(), Fault> {
-        let PeerAddr::Udp(addr) = *peer else { return Ok(()) };
-        let trusted = self.large_datagrams || addr.ip().to_canonical().is_loopback();
-        let limit = if trusted { LARGEST_DATAGRAM } else { call * AMPLIFICATION };
-        if reply <= limit { Ok(()) } else { Err(Fault::SystemErr) }
+        if !matches!(peer, PeerAddr::Udp(_)) {
+            return Ok(());
+        }
+        let amplified = amplified(peer, call, reply).is_some() && !self.large_datagrams;
+        if amplified || reply > LARGEST_DATAGRAM { Err(Fault::SystemErr) } else { Ok(()) }
+    }
+}
+
+/// Where a reply of `reply` bytes to a call of `call` bytes would go, if that is another host, by
+/// a datagram, and so large that it would be of use to flood it.
+pub(crate) fn amplified(peer: &PeerAddr, call: usize, reply: usize) -> Option<IpAddr> {
+    match *peer {
+        PeerAddr::Udp(addr) if !addr.ip().to_canonical().is_loopback() => {
+            (reply > call * AMPLIFICATION).then(|| addr.ip())
+        }
+        _ => None,
     }
 }
 

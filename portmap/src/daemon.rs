@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use std::{fmt, fs};
 
 use farcall::bind::{Family, Uaddr};
@@ -13,10 +14,17 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Portmap;
 use crate::access::Access;
+use crate::holder::{self, Holder};
 use crate::journal::FolderError;
+use crate::notify::{self, Watchdog};
 use crate::registry::Quotas;
+use crate::sandbox;
+use crate::status::{Serving, StatusPage};
 
+mod reload;
 mod state;
+
+pub use state::{export, import};
 
 /// The port that every portmapper has.
 pub const PORT: u16 = 111;
@@ -26,6 +34,9 @@ pub const SOCKET: &str = "/run/rpcbind.sock";
 
 /// The folder where what is registered is kept, by default.
 pub const STATE_DIR: &str = "/run/portmapd";
+
+/// The user to serve as, by default: the one that Debian's rpcbind has.
+pub const USER: &str = "_rpc";
 
 /// The largest call over a stream: a registration is far smaller.
 const MAX_RECORD: usize = 64 << 10;
@@ -44,6 +55,17 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// The folder where what is registered is kept, if it is to be kept.
     pub state_dir: Option<PathBuf>,
+    /// The folder where rpcbind has left what is registered and is to find it again, if it is to
+    /// be taken over and left.
+    pub warm_start: Option<PathBuf>,
+    /// The user to serve as, once the sockets are open; `None` to stay as the process is.
+    pub user: Option<String>,
+    /// Whether this process gives up, for good, what serving does not need: to write elsewhere
+    /// than in the folders above, to execute programs, and many system calls.
+    pub sandbox: bool,
+    /// The address of the status page, if there is to be one: only read, by everybody who reaches
+    /// it.
+    pub status: Option<SocketAddr>,
     /// Whether a registration whose address nobody has is removed.
     pub prune: bool,
     /// Who may do what.
@@ -60,6 +82,10 @@ impl Default for Options {
             port: PORT,
             socket: None,
             state_dir: None,
+            warm_start: None,
+            user: None,
+            sandbox: false,
+            status: None,
             prune: true,
             access,
             quotas,
@@ -87,6 +113,13 @@ pub enum DaemonError {
         /// What the system said.
         source: io::Error,
     },
+    /// The process cannot become the user.
+    User {
+        /// The user's name.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The folder cannot have what is registered.
     State {
         /// Its path.
@@ -94,8 +127,17 @@ pub enum DaemonError {
         /// Why.
         source: FolderError,
     },
+    /// What is registered cannot be copied from or to a folder.
+    Copy {
+        /// The folder's path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The server failed.
     Server(farcall::Error),
+    /// A thread cannot be started.
+    Thread(io::Error),
     /// The addresses could not be printed.
     Output(io::Error),
 }
@@ -108,21 +150,54 @@ impl fmt::Display for DaemonError {
             Self::Socket { path, source } => {
                 write!(f, "cannot listen on {}: {source}", path.display())
             }
+            Self::User { name, source } => write!(f, "cannot serve as {name}: {source}"),
             Self::State { path, source } => {
                 write!(f, "cannot keep registrations in {}: {source}", path.display())
             }
+            Self::Copy { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Server(error) => error.fmt(f),
+            Self::Thread(source) => write!(f, "cannot start a thread: {source}"),
             Self::Output(source) => write!(f, "cannot print the addresses: {source}"),
         }
     }
 }
 
+impl DaemonError {
+    /// More lines for a person: who has the address that could not be had, and what to do.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Listen { addr, source } if source.kind() == io::ErrorKind::AddrInUse => {
+                in_use(addr.port(), &holder::of_port(addr.port()))
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn in_use(port: u16, holders: &[Holder]) -> String {
+    let mut text: String = holders.iter().map(|holder| format!("\n  {holder} has it")).collect();
+    let is_rpcbind = |holder: &Holder| holder.name == "rpcbind";
+    // systemd has the sockets of rpcbind's unit.
+    let is_systemd = |holder: &Holder| holder.pid == 1 && holder.name == "systemd";
+    if port == PORT && holders.iter().any(|holder| is_rpcbind(holder) || is_systemd(holder)) {
+        text.push_str(
+            "\n  help: systemctl stop rpcbind.socket rpcbind.service, and start this again: \
+             with -w,\n  what is registered with rpcbind is taken over",
+        );
+    }
+    text
+}
+
 impl StdError for DaemonError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Listen { source, .. } | Self::Socket { source, .. } | Self::Output(source) => {
-                Some(source)
-            }
+            Self::Listen { source, .. }
+            | Self::Socket { source, .. }
+            | Self::User { source, .. }
+            | Self::Copy { source, .. }
+            | Self::Thread(source)
+            | Self::Output(source) => Some(source),
             Self::State { source, .. } => Some(source),
             Self::Server(error) => Some(error),
             Self::NoAddress => None,
@@ -132,77 +207,160 @@ impl StdError for DaemonError {
 
 /// Listens, says on `out` where, and serves until SIGTERM or SIGINT.
 ///
+/// Sockets that systemd passed are listened on, and then no others.
+///
 /// # Errors
 /// See [`DaemonError`].
 pub fn run(options: &Options, out: &mut impl Write) -> Result<(), DaemonError> {
+    let same = options.clone();
+    run_reloading(options, move || Ok(same.clone()), out)
+}
+
+/// As [`run`]; after SIGHUP, the rules on who may do what and the quotas are those that `reload`
+/// returns.
+///
+/// # Errors
+/// See [`DaemonError`].
+pub fn run_reloading(
+    options: &Options,
+    reload: impl Fn() -> Result<Options, String> + Send + 'static,
+    out: &mut impl Write,
+) -> Result<(), DaemonError> {
     let portmap = Portmap::new(options.access, options.quotas);
+    let server = listen(options, &portmap)?;
+    let status = options.status.map(bind_status).transpose()?;
+    register_own(&portmap, &server);
+    become_user(options)?;
+    state::restore(&portmap, options)?;
+    if options.sandbox {
+        confine(options);
+    }
+    reload::start(portmap.clone(), reload).map_err(DaemonError::Thread)?;
+    announce(&server, status.as_ref(), out).map_err(DaemonError::Output)?;
+    let status = status.map(|page| page.start(portmap.clone(), server.handle())).transpose();
+    let status = status.map_err(DaemonError::Thread)?;
+    serve(server, status.as_ref()).map_err(DaemonError::Server)?;
+    state::leave(&portmap, options);
+    Ok(())
+}
+
+/// What is read, and who may write it, is the user's matter from now on.
+fn become_user(options: &Options) -> Result<(), DaemonError> {
+    if let Some(name) = &options.user {
+        let folder = options.state_dir.as_deref();
+        sandbox::find_user(name)
+            .and_then(|user| sandbox::become_user(&user, folder))
+            .map_err(|source| DaemonError::User { name: name.clone(), source })?;
+        log::info!("serving as {name}");
+    }
+    if nix::unistd::geteuid().is_root() {
+        log::warn!("serving as root: with --user another one can be had");
+    }
+    Ok(())
+}
+
+fn confine(options: &Options) {
+    let folders = [&options.state_dir, &options.warm_start].into_iter().flatten();
+    let writable: Vec<_> = folders.map(PathBuf::as_path).collect();
+    // The server removes the socket that it has made.
+    sandbox::confine(&writable, options.socket.as_deref().and_then(Path::parent));
+}
+
+/// Calls wait from now on, and are served when the table is there.
+fn listen(options: &Options, portmap: &Portmap) -> Result<Server, DaemonError> {
     let mut limits = Limits::default();
     limits.records.bytes = MAX_RECORD;
-    let mut builder = Server::builder().limits(limits);
+    let passed = ServerBuilder::from_systemd().map_err(DaemonError::Server)?;
+    let own_socket = options.socket.as_deref().filter(|_| passed.is_none());
+    let mut builder = match passed {
+        Some(builder) => builder,
+        None => own_sockets(options)?,
+    };
     for service in portmap.services() {
         builder = builder.shared_service(service);
     }
+    let server = builder.limits(limits).stop_on_signal().bind();
+    let server = server.map_err(|error| socket_error(own_socket, error))?;
+    own_socket.map_or(Ok(()), open_to_all)?;
+    Ok(server)
+}
+
+fn own_sockets(options: &Options) -> Result<ServerBuilder, DaemonError> {
     let pairs = bind_all(&options.listen, options.port)?;
-    if let Some(path) = &options.socket {
-        builder = builder.unix(path);
+    let builder = pairs.into_iter().fold(Server::builder(), |builder, pair| pair.serve(builder));
+    Ok(match &options.socket {
+        Some(path) => builder.unix(path),
+        None => builder,
+    })
+}
+
+/// That it lives is said by the loop itself: one that hangs says nothing.
+fn serve(mut server: Server, status: Option<&Serving>) -> farcall::Result<()> {
+    let mut watchdog = Watchdog::start(Instant::now());
+    notify::ready();
+    loop {
+        let now = Instant::now();
+        let watchdog = watchdog.as_mut().map(|watchdog| watchdog.turn(now));
+        let beat = status.map(|status| status.pulse.beat(now));
+        if !server.poll_once([watchdog, beat].into_iter().flatten().min())? {
+            break;
+        }
     }
-    let mut lines = Vec::new();
-    register_own(&portmap, options.socket.as_deref(), &pairs);
-    state::restore(&portmap, options)?;
-    for pair in pairs {
-        lines.push(format!("udp {}", pair.addr));
-        lines.push(format!("tcp {}", pair.addr));
-        builder = pair.serve(builder);
-    }
-    let server = builder.stop_on_signal().bind().map_err(|error| socket_error(options, error))?;
-    if let Some(path) = &options.socket {
-        open_to_all(path)?;
-        lines.push(format!("unix {}", path.display()));
-    }
-    announce(&lines, out).map_err(DaemonError::Output)?;
-    server.run().map_err(DaemonError::Server)
+    notify::stopping();
+    Ok(())
 }
 
 /// The IP sockets are open already, so that only the Unix socket can fail to be.
-fn socket_error(options: &Options, error: farcall::Error) -> DaemonError {
-    match (error, &options.socket) {
+fn socket_error(own_socket: Option<&Path>, error: farcall::Error) -> DaemonError {
+    match (error, own_socket) {
         (farcall::Error::Io { source, .. }, Some(path)) => {
-            DaemonError::Socket { path: path.clone(), source }
+            DaemonError::Socket { path: path.to_owned(), source }
         }
         (error, _) => DaemonError::Server(error),
     }
 }
 
-fn announce(lines: &[String], out: &mut impl Write) -> io::Result<()> {
-    for line in lines {
-        writeln!(out, "portmapd: listening on {line}")?;
-    }
+fn bind_status(addr: SocketAddr) -> Result<StatusPage, DaemonError> {
+    StatusPage::bind(addr).map_err(|source| DaemonError::Listen { addr, source })
+}
+
+fn announce(server: &Server, status: Option<&StatusPage>, out: &mut impl Write) -> io::Result<()> {
+    let mut text = String::new();
+    let mut line = |addr: &dyn fmt::Display| {
+        text.push_str(&format!("portmapd: listening on {addr}\n"));
+    };
+    status.into_iter().for_each(|page| line(&format_args!("http {}", page.addr())));
+    server.udp_addrs().for_each(|addr| line(&format_args!("udp {addr}")));
+    server.tcp_addrs().for_each(|addr| line(&format_args!("tcp {addr}")));
+    server.unix_paths().for_each(|path| line(&format_args!("unix {}", path.display())));
+    // At once: who reads may go after the first line.
+    out.write_all(text.as_bytes())?;
     out.flush()
 }
 
 /// Everybody may connect: the kernel says who does.
 fn open_to_all(path: &Path) -> Result<(), DaemonError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(|source| {
-        // The server would have removed it at its end.
-        let _ = fs::remove_file(path);
-        DaemonError::Socket { path: path.to_owned(), source }
-    })
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666))
+        .map_err(|source| DaemonError::Socket { path: path.to_owned(), source })
 }
 
 /// In rpcbind's order, and with the addresses that it registers: the wildcard, which every caller
 /// is told as the address that it reaches.
-fn register_own(portmap: &Portmap, socket: Option<&Path>, pairs: &[Pair]) {
-    if let Some(path) = socket {
+fn register_own(portmap: &Portmap, server: &Server) {
+    if let Some(path) = server.unix_paths().next() {
         portmap.set_own(Netid::Local, &Uaddr::Unix(path.to_owned()));
     }
-    for netid in [Netid::Udp, Netid::Tcp, Netid::Udp6, Netid::Tcp6] {
-        let of_family = |pair: &&Pair| Uaddr::Ip(pair.addr).family() == Family::of(netid);
-        if let Some(pair) = pairs.iter().find(of_family) {
-            let any: IpAddr = match pair.addr {
+    let (udp, tcp): (Vec<_>, Vec<_>) = (server.udp_addrs().collect(), server.tcp_addrs().collect());
+    for (netid, addrs) in
+        [(Netid::Udp, &udp), (Netid::Tcp, &tcp), (Netid::Udp6, &udp), (Netid::Tcp6, &tcp)]
+    {
+        let of_family = |addr: &&SocketAddr| Uaddr::Ip(**addr).family() == Family::of(netid);
+        if let Some(addr) = addrs.iter().find(of_family) {
+            let any: IpAddr = match addr {
                 SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
-            portmap.set_own(netid, &Uaddr::Ip((any, pair.addr.port()).into()));
+            portmap.set_own(netid, &Uaddr::Ip((any, addr.port()).into()));
         }
     }
 }
@@ -337,5 +495,18 @@ mod tests {
         let taken = bind_all(&ips(&["127.0.0.1"]), port).expect_err("it is in use");
         let in_use = "Address already in use (os error 98)";
         assert_eq!(taken.to_string(), format!("cannot listen on 127.0.0.1:{port}: {in_use}"));
+    }
+
+    #[test]
+    fn who_has_the_port_is_named_with_what_to_do() {
+        let holder = |name: &str, pid| Holder { name: name.to_owned(), pid };
+        let rpcbind = in_use(PORT, &[holder("rpcbind", 812), holder("systemd", 1)]);
+        let expected = "\n  rpcbind (pid 812) has it\n  systemd (pid 1) has it\n  help: systemctl \
+                        stop rpcbind.socket rpcbind.service, and start this again: with -w,\n  \
+                        what is registered with rpcbind is taken over";
+        assert_eq!(rpcbind, expected);
+        assert_eq!(in_use(PORT, &[holder("dnsmasq", 7)]), "\n  dnsmasq (pid 7) has it");
+        assert_eq!(in_use(1111, &[holder("rpcbind", 7)]), "\n  rpcbind (pid 7) has it");
+        assert_eq!(in_use(PORT, &[]), "");
     }
 }

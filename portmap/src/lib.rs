@@ -23,15 +23,23 @@
 
 pub mod access;
 pub mod address;
+pub mod config;
 pub mod daemon;
+mod files;
+mod holder;
 pub mod journal;
+mod notify;
 mod portmap;
 mod probe;
 pub mod programs;
+mod rate;
 pub mod registry;
+pub mod rpcbind;
+mod sandbox;
 mod service;
 pub mod sockaddr;
 pub mod stats;
+mod status;
 pub mod tool;
 
 pub use portmap::{Located, PROGRAM, Portmap, Service};

@@ -1,14 +1,18 @@
 use std::error::Error as StdError;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Instant, SystemTime};
 
 use farcall::bind::{Family, Uaddr};
 use farcall::{Fault, Netid, PeerAddr, Program, Version};
 
-use crate::access::{Access, Owner};
+use crate::access::{self, Access, Owner};
 use crate::address::{self, HostInterfaces};
 use crate::journal::Journal;
+use crate::probe::Probes;
+use crate::rate::Rates;
 use crate::registry::{Change, Entry, Mapping, Quotas, Registry, SetError};
 use crate::stats::{Lookup, Protocol, RemoteCall, Stats, VersionStats};
+use crate::status::{Activity, Reason, Snapshot};
 
 /// The portmapper's own program number.
 pub const PROGRAM: Program = Program(100_000);
@@ -20,7 +24,7 @@ pub struct Portmap(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    access: Access,
+    access: RwLock<Access>,
     interfaces: HostInterfaces,
     tables: Mutex<Tables>,
 }
@@ -29,7 +33,11 @@ struct Shared {
 struct Tables {
     registry: Registry,
     stats: Stats,
+    activity: Activity,
     journal: Option<Journal>,
+    /// If what nobody serves is to be removed.
+    probes: Option<Probes>,
+    rates: Rates,
 }
 
 /// Why a change was not accepted, for the log.
@@ -56,11 +64,46 @@ impl Tables {
         }
     }
 
+    /// What `find` finds and somebody serves. What nobody does is removed, and it may find another.
+    fn find(&mut self, find: impl Fn(&Registry) -> Option<&Entry>) -> Option<Entry> {
+        loop {
+            let entry = find(&self.registry)?.clone();
+            if !self.is_dead(&entry) {
+                return Some(entry);
+            }
+            if !self.remove(&entry) {
+                return None;
+            }
+        }
+    }
+
+    fn is_dead(&mut self, entry: &Entry) -> bool {
+        self.probes.as_mut().is_some_and(|probes| probes.is_dead(Instant::now(), entry))
+    }
+
+    /// Whether what nobody serves could be removed.
+    fn remove(&mut self, entry: &Entry) -> bool {
+        let Entry { program, version, ref netid, .. } = *entry;
+        let removed = self.unset(program, version, &[netid], Owner::Superuser).is_ok();
+        if removed {
+            self.activity.ended();
+            log::info!("removed, nobody has the address: {entry}");
+        }
+        removed
+    }
+
+    fn count_refusal<T>(&mut self, result: &Result<T, Refusal>) {
+        if let Err(error) = result {
+            self.activity.refuse(Reason::of(error.as_ref()));
+        }
+    }
+
     /// Kept first: what is answered is never more than what is kept.
     fn change(&mut self, change: Change) -> Result<usize, Refusal> {
         if let Some(journal) = &mut self.journal {
             journal.record(&change, &self.registry)?;
         }
+        self.activity.change(SystemTime::now(), &change);
         Ok(self.registry.apply(change))
     }
 }
@@ -92,7 +135,23 @@ impl Portmap {
     #[must_use]
     pub fn new(access: Access, quotas: Quotas) -> Self {
         let tables = Mutex::new(Tables { registry: Registry::new(quotas), ..Tables::default() });
+        let access = RwLock::new(access);
         Self(Arc::new(Shared { access, tables, ..Shared::default() }))
+    }
+
+    /// Has other rules from now on. What is registered stays, even if there is more of it than the
+    /// quotas allow.
+    pub fn reconfigure(&self, access: Access, quotas: Quotas, prune: bool) {
+        *self.0.access.write().unwrap_or_else(PoisonError::into_inner) = access;
+        let mut tables = self.tables();
+        tables.registry.set_quotas(quotas);
+        if prune != tables.probes.is_some() {
+            tables.probes = prune.then(|| Probes::new(Instant::now()));
+        }
+    }
+
+    fn access(&self) -> Access {
+        *self.0.access.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers the portmapper itself, in the versions that rpcbind does. To be called for the
@@ -117,6 +176,17 @@ impl Portmap {
     /// See [`SetError`].
     pub fn restore(&self, entry: Entry) -> Result<(), SetError> {
         self.tables().registry.restore(entry)
+    }
+
+    /// Hands the table to a function, while nobody can change it.
+    pub(crate) fn with_table<R>(&self, f: impl FnOnce(&Registry) -> R) -> R {
+        f(&self.tables().registry)
+    }
+
+    /// From now on removes what is looked up and has an address that nobody on this host has: its
+    /// service has ended without a word.
+    pub fn prune(&self) {
+        self.tables().probes = Some(Probes::new(Instant::now()));
     }
 
     /// From now on keeps every change in the journal before it is answered; a change that cannot
@@ -145,12 +215,13 @@ impl Portmap {
         peer: &PeerAddr,
         service: Service<'_>,
     ) -> Result<bool, Fault> {
-        let owner = self.0.access.change(peer)?;
+        let owner = self.may_change(peer)?;
         let Service { program, version, .. } = service;
         let (netid, address) = (service.netid.to_owned(), service.address.to_owned());
         let mut tables = self.tables();
         let result = tables.set(Entry { program, version, netid, address, owner });
         tables.stats.of(protocol).set(result.is_ok());
+        tables.count_refusal(&result);
         drop(tables);
         log_set(peer, service, &result);
         Ok(result.is_ok())
@@ -168,10 +239,11 @@ impl Portmap {
         (program, version): (Program, Version),
         netids: &[&str],
     ) -> Result<bool, Fault> {
-        let owner = self.0.access.change(peer)?;
+        let owner = self.may_change(peer)?;
         let mut tables = self.tables();
         let result = tables.unset(program, version, netids, owner);
         tables.stats.of(protocol).unset(result.is_ok());
+        tables.count_refusal(&result);
         drop(tables);
         match result {
             Ok(removed) => log::debug!("{peer}: unset {program}/{version}: {removed} removed"),
@@ -194,8 +266,8 @@ impl Portmap {
         let Service { program, version, .. } = service;
         let mut tables = self.tables();
         let find = if exact { Registry::lookup_exact } else { Registry::lookup };
-        let entry = find(&tables.registry, program, version, netid.as_str());
-        let registered = entry.map(|entry| entry.address.clone());
+        let entry = tables.find(|registry| find(registry, program, version, netid.as_str()));
+        let registered = entry.map(|entry| entry.address);
         let lookup = Lookup { program, version, netid };
         tables.stats.of(protocol).lookup(lookup, registered.is_some());
         drop(tables);
@@ -206,7 +278,8 @@ impl Portmap {
     #[must_use]
     pub fn getport(&self, program: Program, version: Version, protocol: u32) -> u16 {
         let mut tables = self.tables();
-        let mapping = tables.registry.lookup_mapping(program, version, protocol);
+        let entry = tables.find(|registry| registry.lookup_mapping(program, version, protocol));
+        let mapping = entry.as_ref().and_then(Entry::mapping);
         if let Some(netid) = Mapping::netid(protocol) {
             let lookup = Lookup { program, version, netid };
             tables.stats.of(Protocol::V2).lookup(lookup, mapping.is_some());
@@ -220,11 +293,20 @@ impl Portmap {
         let family = Family::of(peer.netid());
         let Service { program, version, .. } = service;
         let mut tables = self.tables();
-        let all = tables
-            .registry
-            .lookup_all(program, version)
-            .filter_map(|entry| Some((Netid::from_name(&entry.netid)?, entry.address.clone())));
-        let found: Vec<_> = all.filter(|(netid, _)| Family::of(*netid) == family).collect();
+        let all: Vec<_> = tables.registry.lookup_all(program, version).cloned().collect();
+        let mut found = Vec::new();
+        for entry in all {
+            match Netid::from_name(&entry.netid) {
+                Some(netid) if Family::of(netid) == family => {
+                    if tables.is_dead(&entry) {
+                        tables.remove(&entry);
+                    } else {
+                        found.push((netid, entry.address));
+                    }
+                }
+                _ => {}
+            }
+        }
         let lookup = Lookup { program, version, netid: peer.netid() };
         tables.stats.of(Protocol::V4).lookup(lookup, !found.is_empty());
         drop(tables);
@@ -240,7 +322,8 @@ impl Portmap {
     #[must_use]
     pub fn remote_call(&self, protocol: Protocol, peer: &PeerAddr, call: RemoteCall) -> Fault {
         let RemoteCall { program, version, procedure, netid, indirect } = call;
-        if let Err(fault) = self.0.access.remote_call(peer, program, procedure) {
+        self.refuse(Reason::RemoteCall);
+        if let Err(fault) = self.access().remote_call(peer, program, procedure) {
             return fault;
         }
         let mut tables = self.tables();
@@ -271,8 +354,45 @@ impl Portmap {
         self.tables().stats.versions().clone()
     }
 
-    pub(crate) fn access(&self) -> Access {
-        self.0.access
+    /// Whether the caller may change the table, and as whom.
+    pub(crate) fn may_change(&self, peer: &PeerAddr) -> Result<Owner, Fault> {
+        self.access().change(peer).inspect_err(|_| self.refuse(Reason::NotAllowed))
+    }
+
+    /// Whether a call of `call` bytes may be answered by `reply` bytes: see [`Access::reply`]; and
+    /// large ones go to one network ten times a second at most.
+    pub(crate) fn may_reply(
+        &self,
+        peer: &PeerAddr,
+        call: usize,
+        reply: usize,
+    ) -> Result<(), Fault> {
+        let may = self.access().reply(peer, call, reply).and_then(|()| {
+            let to = access::amplified(peer, call, reply);
+            let is_too_often = to.is_some_and(|to| !self.tables().rates.allow(Instant::now(), to));
+            if is_too_often { Err(Fault::SystemErr) } else { Ok(()) }
+        });
+        may.inspect_err(|_| self.refuse(Reason::Amplification))
+    }
+
+    fn refuse(&self, reason: Reason) {
+        self.tables().activity.refuse(reason);
+    }
+
+    /// Whether changes can be kept; `None` if they are not to be.
+    pub(crate) fn keeps(&self) -> Option<bool> {
+        self.tables().journal.as_ref().map(Journal::is_sound)
+    }
+
+    /// All that the status page shows.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let tables = self.tables();
+        Snapshot {
+            entries: tables.registry.list().cloned().collect(),
+            stats: tables.stats.versions().clone(),
+            activity: tables.activity.clone(),
+            keeps: tables.journal.as_ref().map(Journal::is_sound),
+        }
     }
 
     fn merge(&self, registered: &str, hint: &str, peer: &PeerAddr) -> String {

@@ -189,6 +189,11 @@ impl Registry {
         Self { quotas, ..Self::default() }
     }
 
+    /// Has other quotas from now on. What there is too much of stays.
+    pub fn set_quotas(&mut self, quotas: Quotas) {
+        self.quotas = quotas;
+    }
+
     /// Registers at the end of the table. What is there already with the same address stays as it
     /// is, and that is a success.
     ///
@@ -310,11 +315,13 @@ impl Registry {
         program: Program,
         version: Version,
         protocol: u32,
-    ) -> Option<Mapping> {
+    ) -> Option<&Entry> {
         let netid = Mapping::netid(protocol)?.as_str();
-        self.lookup_exact(program, version, netid).and_then(Entry::mapping).or_else(|| {
+        let exact = self.lookup_exact(program, version, netid);
+        exact.filter(|entry| entry.mapping().is_some()).or_else(|| {
             let places = self.slot(program, netid)?.in_order.iter().rev();
-            places.filter_map(|place| self.entries.get(place)?.mapping()).next()
+            let mut entries = places.filter_map(|place| self.entries.get(place));
+            entries.find(|entry| entry.mapping().is_some())
         })
     }
 

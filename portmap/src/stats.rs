@@ -100,6 +100,8 @@ pub struct VersionStats {
     pub unset: i32,
     /// Lookups.
     pub lookups: Tallies<Lookup>,
+    /// All of them, those that are not listed too.
+    pub all_lookups: Tally,
     /// Remote calls.
     pub remote_calls: Tallies<RemoteCall>,
 }
@@ -130,6 +132,7 @@ impl VersionStats {
     /// Counts a lookup and whether it found something.
     pub fn lookup(&mut self, lookup: Lookup, found: bool) {
         self.lookups.count(lookup, found);
+        self.all_lookups.count(found);
     }
 
     /// Counts a remote call and whether it was made.
@@ -230,6 +233,7 @@ mod tests {
         }
         stats.lookup(lookup(5), true);
         assert_eq!(stats.lookups.list().count(), MAX_ROWS);
+        assert_eq!(stats.all_lookups, Tally { success: 1, failure: 10_000 });
         let oldest = stats.lookups.list().find(|(key, _)| *key == lookup(5));
         assert_eq!(oldest, Some(&(lookup(5), Tally { success: 1, failure: 1 })));
     }

@@ -25,12 +25,12 @@ fn who_may_change_the_table_and_as_whom() {
         (unix(65534), true, Owner::Uid(65534)),
         (udp("127.0.0.1:777"), true, Owner::Superuser),
         (tcp("127.0.0.1:1023"), true, Owner::Superuser),
-        (udp("127.0.0.1:1024"), true, Owner::Unknown),
-        (tcp("127.0.0.1:40000"), true, Owner::Unknown),
+        (udp("127.0.0.1:1024"), false, Owner::Unknown),
+        (tcp("127.0.0.1:40000"), false, Owner::Unknown),
         (udp("[::1]:777"), true, Owner::Superuser),
-        (tcp("[::1]:40000"), true, Owner::Unknown),
+        (tcp("[::1]:40000"), false, Owner::Unknown),
         (tcp("[::ffff:127.0.0.1]:777"), true, Owner::Superuser),
-        (udp("[::ffff:127.0.0.1]:40000"), true, Owner::Unknown),
+        (udp("[::ffff:127.0.0.1]:40000"), false, Owner::Unknown),
         (udp("127.0.0.2:777"), false, Owner::Unknown),
         (tcp("127.0.0.2:40000"), false, Owner::Unknown),
         (tcp("[::ffff:127.0.0.2]:777"), false, Owner::Unknown),
@@ -43,10 +43,16 @@ fn who_may_change_the_table_and_as_whom() {
     ];
     let too_weak = Err(Fault::Auth(AuthStatus::TooWeak));
     let insecure = Access { insecure: true, ..Access::default() };
+    let loopback = Access { loopback: true, ..Access::default() };
     for (peer, allowed, owner) in table {
         let expected = if allowed { Ok(owner) } else { too_weak };
         assert_eq!(Access::default().change(&peer), expected, "{peer}");
         assert_eq!(insecure.change(&peer), Ok(owner), "{peer}");
+        // As rpcbind: loopback is exactly these addresses.
+        let is_loopback = ["127.0.0.1:", "[::1]:", "[::ffff:127.0.0.1]:"];
+        let by_loopback = is_loopback.iter().any(|prefix| peer.to_string().contains(prefix));
+        let expected = if allowed || by_loopback { Ok(owner) } else { too_weak };
+        assert_eq!(loopback.change(&peer), expected, "{peer}");
     }
 }
 

@@ -282,6 +282,37 @@ fn a_signal_ends_it_and_the_socket_goes() {
     assert!(!daemon.socket().exists());
 }
 
+/// Called as `rpcbind`, by a link.
+fn as_rpcbind(args: &[&str]) -> (Option<i32>, String) {
+    let scratch = support::Scratch::new();
+    let link = scratch.path().join("rpcbind");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_portmapd"), &link).expect("a free name");
+    let output = Command::new(link).args(args).env("RUST_LOG", "off").output().expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn as_rpcbind_it_reports_wrong_usage_as_rpcbind() {
+    let usage = |what: &str| (Some(1), format!("rpcbind: {what}\nusage: rpcbind [-adhilswfr]\n"));
+    assert_eq!(as_rpcbind(&["-z"]), usage("invalid option -- 'z'"));
+    assert_eq!(as_rpcbind(&["-dfz"]), usage("invalid option -- 'z'"));
+    assert_eq!(as_rpcbind(&["-h"]), usage("option requires an argument -- 'h'"));
+}
+
+#[test]
+fn as_rpcbind_it_says_from_the_background_why_it_failed() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = taken.local_addr().expect("bound");
+    let args = ["-a", "-l", "-r", "-L", "-h", "127.0.0.1", "--port", &addr.port().to_string()];
+    let (status, stderr) = as_rpcbind(&args);
+    assert_eq!(status, Some(1));
+    let me = std::process::id();
+    let expected =
+        format!("portmapd: cannot listen on {addr}: Address already in use (os error 98)");
+    assert_eq!(stderr.lines().next(), Some(expected.as_str()));
+    assert!(stderr.contains(&format!(" (pid {me}) has it")), "{stderr}");
+}
+
 #[test]
 fn wrong_usage_and_failure_have_their_exit_status() {
     let run = |args: &[&str]| {

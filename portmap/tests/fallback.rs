@@ -7,11 +7,19 @@ use std::time::Duration;
 use farcall::bind::{Portmapper, Registration, Uaddr};
 use farcall::{Dispatch, Error, Netid, Program, Running, Server, Version};
 use farcall_portmap::Portmap;
+use farcall_portmap::access::Access;
+use farcall_portmap::registry::Quotas;
 
 const P: Program = Program(0x2000_0001);
 const V: Version = Version(1);
 
 /// A server of some versions, over UDP and TCP at one port.
+/// One with which anybody on this host may register.
+fn portmap() -> Portmap {
+    let access = Access { loopback: true, ..Access::default() };
+    Portmap::new(access, Quotas::default())
+}
+
 fn serve(services: &[Arc<dyn Dispatch>]) -> (Running, SocketAddr) {
     for _ in 0..100 {
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
@@ -50,7 +58,7 @@ fn round_trip(portmapper: &Portmapper) -> Vec<String> {
 
 #[test]
 fn a_portmapper_with_version_2_only_is_enough_for_ipv4() {
-    let portmap = Portmap::default();
+    let portmap = portmap();
     let (running, addr) = serve(&[portmap.v2()]);
     let portmapper = asking(addr);
     let rows = round_trip(&portmapper);
@@ -72,7 +80,7 @@ fn a_portmapper_with_version_2_only_is_enough_for_ipv4() {
 #[test]
 fn the_highest_version_that_there_is_is_used() {
     for versions in 3..=4 {
-        let portmap = Portmap::default();
+        let portmap = portmap();
         let services = portmap.services();
         let (running, addr) = serve(&services[..versions - 1]);
         let rows = round_trip(&asking(addr));
@@ -85,7 +93,7 @@ fn the_highest_version_that_there_is_is_used() {
 
 #[test]
 fn a_refusal_is_not_taken_for_a_missing_version() {
-    let portmap = Portmap::default();
+    let portmap = portmap();
     let (running, addr) = serve(&portmap.services());
     let portmapper = asking(addr);
     portmapper.set(&registration(Netid::Tcp, "0.0.0.0.8.1")).expect("accepted");
@@ -110,7 +118,7 @@ fn nobody_there_is_an_error_of_its_own() {
 
 #[test]
 fn a_server_registers_and_unregisters() {
-    let portmap = Portmap::default();
+    let portmap = portmap();
     let (running, addr) = serve(&portmap.services());
     let registered = Server::builder()
         .udp("127.0.0.1:0")

@@ -6,117 +6,14 @@
 
 mod support;
 
-use std::env;
-use std::fs;
-use std::io::BufReader;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use support::{Via, call, exchange, is_silent, read_addresses, rpcb, string, terminate, words};
+use support::port111::{OnPort111, SOCKET, inside};
+use support::{Via, call, exchange, is_silent, rpcb, string, words};
 
-const INSIDE: &str = "FARCALL_IN_NAMESPACE";
-const SOCKET: &str = "/run/rpcbind.sock";
 const P: u32 = 0x2000_0001;
-
-/// Whether this process is the one in the namespace. If not, it has run `test` there.
-fn inside(test: &str, programs: &[&str]) -> bool {
-    if env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    if let Some(reason) = what_is_missing(programs) {
-        let required = env::var("FARCALL_INTEROP").is_ok_and(|value| value == "require");
-        assert!(!required, "cannot run {test}: {reason}");
-        println!("skipped: {reason}");
-        return false;
-    }
-    let set_up = "mount -t tmpfs tmpfs /run && ip link set lo up && exec \"$0\" \"$@\"";
-    let status = Command::new("unshare")
-        .args(["--net", "--mount", "--", "sh", "-c", set_up])
-        .arg(env::current_exe().expect("a test has a path"))
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .status();
-    assert!(status.expect("unshare runs").success(), "{test} failed in its namespace");
-    false
-}
-
-fn what_is_missing(programs: &[&str]) -> Option<String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Some("it needs root".to_owned());
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = env::split_paths(&path).collect();
-    let is_there = |name: &str| folders.iter().any(|folder| folder.join(name).is_file());
-    let missing = ["unshare", "mount", "ip"].iter().chain(programs).find(|name| !is_there(name));
-    if let Some(name) = missing {
-        return Some(format!("{name} is not installed"));
-    }
-    let unshare = Command::new("unshare").args(["--net", "--mount", "--", "true"]).output();
-    let works = unshare.is_ok_and(|output| output.status.success());
-    (!works).then(|| "namespaces cannot be made here".to_owned())
-}
-
-/// A daemon on port 111, ended by SIGTERM.
-struct OnPort111(Child);
-
-impl OnPort111 {
-    fn portmapd() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portmapd"))
-            .arg("-f")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("portmapd starts");
-        let stdout = child.stdout.take().expect("piped");
-        let addresses = read_addresses(&mut BufReader::new(stdout));
-        assert_eq!(addresses.last().map(String::as_str), Some("unix /run/rpcbind.sock"));
-        Self(child)
-    }
-
-    fn rpcbind() -> Self {
-        // Where it keeps its state; Debian has it made at boot.
-        fs::create_dir_all("/run/rpcbind").expect("/run is a tmpfs of our own");
-        let child = Command::new("rpcbind").args(["-f", "-w"]).spawn().expect("rpcbind starts");
-        let daemon = Self(child);
-        wait_for_answer();
-        daemon
-    }
-}
-
-impl Drop for OnPort111 {
-    fn drop(&mut self) {
-        terminate(&self.0);
-        let _ = self.0.wait();
-        // rpcbind leaves it.
-        let _ = fs::remove_file(SOCKET);
-        wait_until_free();
-    }
-}
-
-/// rpcbind has children for calls that it passes on, and they hold its sockets for a while longer.
-fn wait_until_free() {
-    let until = Instant::now() + Duration::from_secs(30);
-    let is_free =
-        || UdpSocket::bind("0.0.0.0:111").is_ok() && TcpListener::bind("0.0.0.0:111").is_ok();
-    while !is_free() {
-        assert!(Instant::now() < until, "port 111 stays taken");
-        thread::yield_now();
-    }
-}
-
-/// Until somebody answers NULL at port 111.
-fn wait_for_answer() {
-    // Not connected, so that it waits for an answer where nobody listens yet.
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
-    socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
-    let answered = (0..400).any(|_| {
-        socket.send_to(&call(2, 0, &[]), "127.0.0.1:111").expect("sent");
-        socket.recv(&mut [0; 64]).is_ok_and(|len| len == 24)
-    });
-    assert!(answered, "nobody answers at port 111");
-}
 
 fn rpcinfo(args: &[&str]) -> String {
     let output = Command::new("rpcinfo").args(args).output().expect("rpcinfo runs");
@@ -134,7 +31,7 @@ fn rpcinfo_understands_portmapd() {
     if !inside("rpcinfo_understands_portmapd", &["rpcinfo"]) {
         return;
     }
-    let _daemon = OnPort111::portmapd();
+    let _daemon = OnPort111::portmapd(&["--no-prune", "-L"]);
     let ports = [
         "program vers proto port service",
         "100000 4 tcp 111 portmapper",
@@ -313,8 +210,8 @@ fn portmapd_answers_as_rpcbind_does() {
         drop(daemon);
         (answers, deviations, now)
     };
-    let (theirs, their_deviations, their_now) = ask(OnPort111::rpcbind());
-    let (ours, our_deviations, our_now) = ask(OnPort111::portmapd());
+    let (theirs, their_deviations, their_now) = ask(OnPort111::rpcbind(&[]));
+    let (ours, our_deviations, our_now) = ask(OnPort111::portmapd(&["--no-prune", "-L"]));
     for ((step, theirs), ours) in steps.iter().zip(&theirs).zip(&ours) {
         let Step { what, via, call } = step;
         assert_eq!(ours, theirs, "{what} {via:?} {call:x?}");

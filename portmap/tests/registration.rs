@@ -10,6 +10,14 @@ use farcall::{
     Server, ServerBuilder, Version,
 };
 use farcall_portmap::Portmap;
+use farcall_portmap::access::Access;
+use farcall_portmap::registry::Quotas;
+
+/// One with which anybody on this host may register.
+fn portmap() -> Portmap {
+    let access = Access { loopback: true, ..Access::default() };
+    Portmap::new(access, Quotas::default())
+}
 
 /// As long as things may take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,7 +75,7 @@ fn portmapper(udp: &UdpSocket, tcp: &TcpListener) -> Running {
     let builder = Server::builder()
         .udp_socket(udp.try_clone().expect("a descriptor"))
         .tcp_listener(tcp.try_clone().expect("a descriptor"));
-    with_portmapper(builder, &Portmap::default()).start().expect("it serves")
+    with_portmapper(builder, &portmap()).start().expect("it serves")
 }
 
 #[test]
@@ -75,7 +83,7 @@ fn a_server_may_register_with_the_portmapper_that_it_serves() {
     for loops in [1, 3] {
         let (udp, tcp) = sockets();
         let at = tcp.local_addr().expect("bound");
-        let portmap = Portmap::default();
+        let portmap = portmap();
         let builder = Server::builder().udp_socket(udp).tcp_listener(tcp).loops(loops);
         let start = Instant::now();
         let server = with_portmapper(builder, &portmap)

@@ -125,7 +125,9 @@ fn version_2_shows_udp_and_tcp_only() {
     let mapping = |protocol, port| Mapping { program: P, version: Version(1), protocol, port };
     let mappings: Vec<_> = registry.mappings().collect();
     assert_eq!(mappings, [mapping(17, 2049), mapping(6, 111)]);
-    let port = |version, protocol| registry.lookup_mapping(P, Version(version), protocol);
+    let port = |version, protocol| {
+        registry.lookup_mapping(P, Version(version), protocol).and_then(Entry::mapping)
+    };
     assert_eq!(port(1, 17), Some(mapping(17, 2049)));
     // Those that version 2 does not show do not count as any other version either.
     for version in [2, 3, 4, 5] {
@@ -194,6 +196,7 @@ fn a_large_table_is_as_fast_as_a_small_one() {
         let e = registry.lookup(program, Version(77), "tcp").expect("registered");
         assert_eq!(e.version, Version(3));
         let mapping = registry.lookup_mapping(program, Version(n % 4), Mapping::TCP);
+        let mapping = mapping.and_then(Entry::mapping);
         assert_eq!(mapping.map(|m| u32::from(m.port)), Some(256 + n % 256));
     }
     for n in 0..100_000_u32 {
@@ -201,4 +204,24 @@ fn a_large_table_is_as_fast_as_a_small_one() {
         assert_eq!(registry.unset(program, Version(n % 4), &[], Owner::Superuser), Ok(1));
     }
     assert!(registry.is_empty());
+}
+
+/// T23: what is refused leaves nothing behind.
+#[test]
+fn a_million_registrations_of_one_user_take_its_quota_and_no_more() {
+    let quotas = Quotas::default();
+    let mut registry = Registry::new(quotas);
+    let long = "x".repeat(9000);
+    let mut refused = 0;
+    for n in 0..1_000_000_u32 {
+        let text = if n % 2 == 0 { "0.0.0.0.1.1" } else { &long };
+        let e = entry(Program(n), 1, "tcp", text, Owner::Uid(1001));
+        match registry.set(e) {
+            Ok(()) => {}
+            Err(SetError::Quota | SetError::Unsound) => refused += 1,
+            Err(other) => panic!("{n}: {other}"),
+        }
+    }
+    assert_eq!((registry.len(), refused), (quotas.per_owner, 1_000_000 - quotas.per_owner));
+    assert_eq!(registry.set(entry(P, 1, "tcp", "a", Owner::Uid(1002))), Ok(()));
 }

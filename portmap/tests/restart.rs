@@ -25,7 +25,7 @@ fn text(path: &std::path::Path) -> &str {
 }
 
 fn start(state: &Scratch, more: &[&str]) -> Daemon {
-    Daemon::start(&[&["--state-dir", text(state.path())], more].concat())
+    Daemon::start_safe(&[&["--state-dir", text(state.path())], more].concat())
 }
 
 fn unix(daemon: &Daemon) -> Portmapper {

@@ -1,28 +1,90 @@
-//! What was registered before the daemon started.
+//! What was registered before the daemon started, and what is after it.
+
+use std::path::Path;
 
 use super::{DaemonError, Options};
-use crate::Portmap;
 use crate::journal::{Folder, Journal};
-use crate::probe;
 use crate::registry::Registry;
+use crate::{Portmap, probe, rpcbind};
 
 /// Registers again what was registered, and from now on keeps what is.
 pub(super) fn restore(portmap: &Portmap, options: &Options) -> Result<(), DaemonError> {
+    if options.prune {
+        portmap.prune();
+    }
+    let left = options.warm_start.as_deref().and_then(left_by_rpcbind);
     let Some(path) = &options.state_dir else {
+        restore_all(portmap, &left.unwrap_or_default(), options.prune);
         log::info!("without a --state-dir, registrations are lost at the end");
         return Ok(());
     };
-    let folder =
-        Folder::open(path).map_err(|source| DaemonError::State { path: path.clone(), source })?;
-    let (journal, table) = Journal::open(Box::new(folder));
-    let restored = restore_all(portmap, &table, options.prune);
-    log::info!("{restored} of {} registrations are back from {}", table.len(), path.display());
+    let (journal, table) = open(path)?;
+    // Who reads them removes them: if they are there, rpcbind was the last.
+    restore_all(portmap, left.as_ref().unwrap_or(&table), options.prune);
     portmap.keep_in(journal);
+    log::info!("registrations are kept in {}", path.display());
+    if let (Some(dir), Some(_)) = (&options.warm_start, left)
+        && let Err(error) = rpcbind::remove(dir)
+    {
+        log::warn!("rpcbind's files stay in {}: {error}", dir.display());
+    }
     Ok(())
 }
 
+/// Leaves what is registered where rpcbind would.
+pub(super) fn leave(portmap: &Portmap, options: &Options) {
+    if let Some(dir) = &options.warm_start
+        && let Err(error) = portmap.with_table(|table| rpcbind::write(dir, table))
+    {
+        log::error!("nothing is left for rpcbind in {}: {error}", dir.display());
+    }
+}
+
+/// Copies what is kept in `state_dir` to where rpcbind looks for it with `-w`. Returns how many
+/// registrations that are.
+///
+/// # Errors
+/// [`DaemonError::Copy`].
+pub fn export(state_dir: &Path, dir: &Path) -> Result<usize, DaemonError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| DaemonError::Copy { path, source }
+    };
+    let table = Journal::peek(state_dir).map_err(failed(state_dir))?;
+    rpcbind::write(dir, &table).map_err(failed(dir))?;
+    Ok(table.len())
+}
+
+/// Copies what rpcbind has left in `dir` to `state_dir`, in place of what is kept there. Returns
+/// how many registrations that are.
+///
+/// # Errors
+/// [`DaemonError::Copy`], and [`DaemonError::State`] if a daemon is running there.
+pub fn import(dir: &Path, state_dir: &Path) -> Result<usize, DaemonError> {
+    let failed = |path: &Path, source| DaemonError::Copy { path: path.to_owned(), source };
+    let table = rpcbind::read(dir)
+        .and_then(|table| table.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
+        .map_err(|source| failed(dir, source))?;
+    let (mut journal, _) = open(state_dir)?;
+    journal.rewrite(&table).map_err(|source| failed(state_dir, source))?;
+    Ok(table.len())
+}
+
+fn open(path: &Path) -> Result<(Journal, Registry), DaemonError> {
+    let folder = Folder::open(path)
+        .map_err(|source| DaemonError::State { path: path.to_owned(), source })?;
+    Ok(Journal::open(Box::new(folder)))
+}
+
+fn left_by_rpcbind(dir: &Path) -> Option<Registry> {
+    rpcbind::read(dir).unwrap_or_else(|error| {
+        log::error!("nothing is taken over from rpcbind in {}: {error}", dir.display());
+        None
+    })
+}
+
 /// With `prune`, not what ended meanwhile and could not unregister.
-fn restore_all(portmap: &Portmap, table: &Registry, prune: bool) -> usize {
+fn restore_all(portmap: &Portmap, table: &Registry, prune: bool) {
     let mut restored = 0;
     for entry in table.list() {
         if prune && probe::is_dead(entry) {
@@ -33,5 +95,5 @@ fn restore_all(portmap: &Portmap, table: &Registry, prune: bool) -> usize {
             restored += 1;
         }
     }
-    restored
+    log::info!("{restored} of {} registrations are restored", table.len());
 }

@@ -2,25 +2,21 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use nix::unistd::geteuid;
 
 use super::Disk;
+use crate::files;
 
 const JOURNAL: &str = "journal";
-/// Where the next one is written.
-const NEW: &str = "journal.new";
 /// Where one goes that cannot be read.
 const CORRUPT: &str = "journal.corrupt";
-
-/// The longest journal that is read: a thousand times what the quotas allow by default.
-const MAX_LEN: u64 = 1 << 30;
 
 /// Why a folder cannot have the journal.
 #[derive(Debug)]
@@ -74,7 +70,7 @@ impl Folder {
         if !metadata.is_dir() {
             return Err(FolderError::Io(io::ErrorKind::NotADirectory.into()));
         }
-        if !is_ours(&metadata) {
+        if !files::is_only_of(&metadata, &[geteuid().as_raw()]) {
             return Err(FolderError::NotOurs);
         }
         let folder = Flock::lock(folder, FlockArg::LockExclusiveNonblock).map_err(
@@ -85,11 +81,16 @@ impl Folder {
         )?;
         Ok(Self { path: path.to_owned(), folder, journal: None })
     }
+
+    /// The journal in a folder that somebody may be using, of its owner.
+    pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+        files::read(&path.join(JOURNAL), fs::metadata(path)?.uid())
+    }
 }
 
 impl Disk for Folder {
     fn load(&mut self) -> io::Result<Vec<u8>> {
-        match read(&self.path.join(JOURNAL)) {
+        match files::read(&self.path.join(JOURNAL), geteuid().as_raw()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             result => result,
         }
@@ -108,16 +109,7 @@ impl Disk for Folder {
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let new = self.path.join(NEW);
-        let written = write(&new, bytes)
-            .and_then(|file| fs::rename(&new, self.path.join(JOURNAL)).map(|()| file));
-        match written {
-            Ok(file) => self.journal = Some(file),
-            Err(error) => {
-                let _ = fs::remove_file(&new);
-                return Err(error);
-            }
-        }
+        self.journal = Some(files::replace(&self.path.join(JOURNAL), bytes, None)?);
         self.folder.sync_all()
     }
 
@@ -132,37 +124,4 @@ fn make(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         result => result,
     }
-}
-
-/// A new file to append to. What is there, a link too, goes: it is what a crash has left.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(file)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // A pipe in its place would be waited for.
-    let flags = O_NOFOLLOW | O_NONBLOCK;
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.nlink() != 1 || !is_ours(&metadata) {
-        return Err(io::Error::other("it is not a file of this user alone"));
-    }
-    if metadata.len() > MAX_LEN {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Whether only this user can have written it.
-fn is_ours(metadata: &Metadata) -> bool {
-    metadata.uid() == nix::unistd::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }

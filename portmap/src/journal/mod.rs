@@ -4,6 +4,7 @@
 //! a kill at any moment loses nothing that was acknowledged. [`Disk`] is what it needs of a disk:
 //! [`Folder`] is a real one.
 
+use std::path::Path;
 use std::{fmt, io};
 
 use crate::registry::{Change, Registry};
@@ -69,7 +70,7 @@ impl Journal {
     /// [`rewrite`](Self::rewrite).
     #[must_use]
     pub fn open(mut disk: Box<dyn Disk>) -> (Self, Registry) {
-        let table = read(disk.as_mut()).unwrap_or_else(|reason| {
+        let table = disk.load().and_then(|bytes| table(&bytes)).unwrap_or_else(|reason| {
             log::error!("the journal is set aside, nothing is restored: {reason}");
             if let Err(error) = disk.set_aside() {
                 log::error!("the journal cannot be set aside and will be replaced: {error}");
@@ -77,6 +78,14 @@ impl Journal {
             Registry::default()
         });
         (Self { disk, len: 0, records: 0, most: SLACK, is_sound: false }, table)
+    }
+
+    /// The table that a folder's journal tells of now, while a portmapper may be using it.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn peek(folder: &Path) -> io::Result<Registry> {
+        Folder::read(folder).and_then(|bytes| table(&bytes))
     }
 
     /// Keeps a change of the table, which is as before it.
@@ -93,6 +102,12 @@ impl Journal {
             self.is_sound = false;
         }
         result
+    }
+
+    /// Whether what is on disk is the table, so far as is known.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.is_sound
     }
 
     /// Begins anew with this table.
@@ -137,16 +152,18 @@ impl Journal {
     }
 }
 
-fn read(disk: &mut dyn Disk) -> Result<Registry, String> {
-    let bytes = disk.load().map_err(|error| error.to_string())?;
-    let contents = format::read(&bytes).map_err(|error| error.to_string())?;
+fn table(bytes: &[u8]) -> io::Result<Registry> {
+    let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidData, error);
+    let contents = format::read(bytes).map_err(|corrupt| invalid(corrupt.to_string()))?;
     if contents.torn > 0 {
         log::warn!("{} bytes at the journal's end are torn, and dropped", contents.torn);
     }
     let mut table = Registry::default();
     for change in contents.changes {
         match change {
-            Change::Set(entry) => table.restore(entry).map_err(|error| error.to_string())?,
+            Change::Set(entry) => {
+                table.restore(entry).map_err(|error| invalid(error.to_string()))?;
+            }
             change => drop(table.apply(change)),
         }
     }

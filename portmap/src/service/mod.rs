@@ -62,7 +62,7 @@ impl Front {
 
     fn fits_len(&self, cx: &Context, args_len: usize, results_len: usize) -> Result<(), Fault> {
         let (call, reply) = (MIN_CALL_LEN + args_len, REPLY_HEADER_LEN + results_len);
-        self.0.access().reply(cx.peer().addr(), call, reply)
+        self.0.may_reply(cx.peer().addr(), call, reply)
     }
 
     fn remote_call(

@@ -13,7 +13,7 @@ use crate::stats::Protocol;
 impl v2::Service for Front {
     fn set(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
         self.count(cx, Protocol::V2);
-        self.0.access().change(cx.peer().addr())?;
+        self.0.may_change(cx.peer().addr())?;
         let netid = registry::Mapping::netid(mapping.prot);
         // A C portmapper cuts a port that is none to 16 bits and registers that.
         let (Some(netid), Ok(port)) = (netid, u16::try_from(mapping.port)) else {

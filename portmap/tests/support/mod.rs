@@ -3,6 +3,8 @@
 //! Each test file uses its own part of it.
 #![allow(dead_code)]
 
+pub(crate) mod port111;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -50,10 +52,19 @@ pub(crate) struct Daemon {
     scratch: Scratch,
     pub(crate) port: u16,
     pub(crate) has_v6: bool,
+    /// Where its status page is.
+    pub(crate) status: Option<SocketAddr>,
 }
 
 impl Daemon {
+    /// As rpcbind: it does not ask who is behind a loopback address, nor whether there is a service
+    /// at an address.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_safe(&[&["-L", "--no-prune"], options].concat())
+    }
+
+    /// Without the switches that make it less safe.
+    pub(crate) fn start_safe(options: &[&str]) -> Self {
         let scratch = Scratch::new();
         let mut child = Command::new(env!("CARGO_BIN_EXE_portmapd"))
             .args(["-f", "--port", "0", "--listen", "127.0.0.1", "--socket"])
@@ -69,7 +80,8 @@ impl Daemon {
         let port = udp.and_then(|port| port.parse().ok()).expect("a UDP port");
         let has_v6 = lines.contains(&format!("tcp [::1]:{port}"));
         assert!(lines.contains(&format!("tcp 127.0.0.1:{port}")), "{lines:?}");
-        Self { child, stdout, scratch, port, has_v6 }
+        let status = lines.iter().find_map(|line| line.strip_prefix("http ")?.parse().ok());
+        Self { child, stdout, scratch, port, has_v6, status }
     }
 
     pub(crate) fn v4(&self) -> SocketAddr {
@@ -82,6 +94,10 @@ impl Daemon {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.scratch.path().join("sock")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it as nobody would.

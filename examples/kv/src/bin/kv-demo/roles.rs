@@ -7,16 +7,20 @@ use std::{io, thread};
 use farcall::Server;
 use farcall::bind::Portmapper;
 use farcall_example_kv::{Store, kv::kv_prog::v1};
+use farcall_portmap::access::Access;
 use farcall_portmap::daemon::{self, Options};
 use nix::sys::signal::{Signal, raise};
 
 use crate::Result;
 
-/// A portmapper on a free port of this host, for this host: `portmapd --listen 127.0.0.1 --port 0`.
+/// A portmapper on a free port of this host, for this host, where any user may register:
+/// `portmapd -L --listen 127.0.0.1 --port 0`.
 pub(crate) fn portmapd() -> Result {
     terminate_at_end_of_input()?;
     let listen = vec![Ipv4Addr::LOCALHOST.into()];
-    Ok(daemon::run(&Options { listen, port: 0, ..Options::default() }, &mut io::stdout())?)
+    let access = Access { loopback: true, ..Access::default() };
+    let options = Options { listen, port: 0, access, ..Options::default() };
+    Ok(daemon::run(&options, &mut io::stdout())?)
 }
 
 /// A key-value server that is registered with the portmapper at this address.

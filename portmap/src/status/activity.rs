@@ -1,0 +1,188 @@
+//! What happened to the table: the latest changes, and why others were refused.
+
+use std::collections::VecDeque;
+use std::error::Error as StdError;
+use std::time::SystemTime;
+
+use farcall::{Program, Version};
+
+use crate::access::Owner;
+use crate::registry::{Change, NotOwner, SetError};
+
+/// How many changes are remembered.
+const MAX_CHANGES: usize = 50;
+
+/// Why something was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The caller may not change the table.
+    NotAllowed,
+    /// See [`SetError::Taken`].
+    Taken,
+    /// See [`SetError::Quota`].
+    Quota,
+    /// See [`SetError::Unsound`].
+    Unsound,
+    /// See [`NotOwner`].
+    NotOwner,
+    /// The journal could not have it.
+    NotKept,
+    /// The answer is too large for a datagram to a stranger.
+    Amplification,
+    /// A call on behalf of the caller.
+    RemoteCall,
+}
+
+impl Reason {
+    /// In the order in which they are counted.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::NotAllowed,
+        Self::Taken,
+        Self::Quota,
+        Self::Unsound,
+        Self::NotOwner,
+        Self::NotKept,
+        Self::Amplification,
+        Self::RemoteCall,
+    ];
+
+    /// Of a change that was not accepted.
+    pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
+        match error.downcast_ref::<SetError>() {
+            Some(SetError::Taken) => Self::Taken,
+            Some(SetError::Quota) => Self::Quota,
+            Some(SetError::Unsound) => Self::Unsound,
+            None if error.is::<NotOwner>() => Self::NotOwner,
+            None => Self::NotKept,
+        }
+    }
+
+    /// Its name for machines.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "not_allowed",
+            Self::Taken => "taken",
+            Self::Quota => "quota",
+            Self::Unsound => "unsound",
+            Self::NotOwner => "not_owner",
+            Self::NotKept => "not_kept",
+            Self::Amplification => "amplification",
+            Self::RemoteCall => "remote_call",
+        }
+    }
+
+    /// What it means, for people.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "the caller may not change the table",
+            Self::Taken => "registered already, with another address",
+            Self::Quota => "too many registrations",
+            Self::Unsound => "a name or address that is too long, or is none",
+            Self::NotOwner => "somebody else registered it",
+            Self::NotKept => "the journal cannot be written",
+            Self::Amplification => "the answer is too large for UDP to another host",
+            Self::RemoteCall => "a call on behalf of the caller",
+        }
+    }
+}
+
+/// What became of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It was made.
+    Registered,
+    /// It was taken back.
+    Removed,
+    /// It was removed because nobody has the address.
+    Ended,
+}
+
+impl Outcome {
+    /// One word for people.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Removed => "removed",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A change of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) at: SystemTime,
+    pub(crate) outcome: Outcome,
+    pub(crate) program: Program,
+    pub(crate) version: Version,
+    /// The transports.
+    pub(crate) netids: String,
+    /// Of what was registered.
+    pub(crate) address: String,
+    /// Of what was registered.
+    pub(crate) owner: Option<Owner>,
+}
+
+/// The latest changes, and how many things were refused and ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Activity {
+    refused: [u64; Reason::ALL.len()],
+    ended: u64,
+    events: VecDeque<Event>,
+}
+
+impl Activity {
+    /// Counts a refusal.
+    pub(crate) fn refuse(&mut self, reason: Reason) {
+        self.refused[reason as usize] += 1;
+    }
+
+    /// Remembers a change.
+    pub(crate) fn change(&mut self, at: SystemTime, change: &Change) {
+        let event = match change {
+            Change::Set(entry) => Event {
+                at,
+                outcome: Outcome::Registered,
+                program: entry.program,
+                version: entry.version,
+                netids: entry.netid.clone(),
+                address: entry.address.clone(),
+                owner: Some(entry.owner),
+            },
+            Change::Unset { program, version, netids } => Event {
+                at,
+                outcome: Outcome::Removed,
+                program: *program,
+                version: *version,
+                netids: netids.join(" "),
+                address: String::new(),
+                owner: None,
+            },
+        };
+        self.events.truncate(MAX_CHANGES - 1);
+        self.events.push_front(event);
+    }
+
+    /// The latest change was made because nobody has the address.
+    pub(crate) fn ended(&mut self) {
+        self.ended += 1;
+        if let Some(event) = self.events.front_mut() {
+            event.outcome = Outcome::Ended;
+        }
+    }
+
+    /// How often things were refused, by reason.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(self.refused)
+    }
+
+    /// How many registrations ended without a word.
+    pub(crate) fn ended_count(&self) -> u64 {
+        self.ended
+    }
+
+    /// The latest changes, the newest first.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
+    }
+}

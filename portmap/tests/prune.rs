@@ -1,0 +1,145 @@
+//! What nobody serves any more is not advertised (T26).
+
+mod support;
+
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use farcall::bind::{Portmapper, Registration, Uaddr};
+use farcall::{Netid, PeerAddr, Program, Version};
+use farcall_portmap::access::Access;
+use farcall_portmap::registry::Quotas;
+use farcall_portmap::stats::Protocol;
+use farcall_portmap::{Portmap, Service};
+
+use support::Daemon;
+
+const P: Program = Program(0x2000_0001);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// By the Unix socket, as root.
+const ROOT: PeerAddr = PeerAddr::Unix { uid: 0, gid: 0, pid: 0, connection: 1 };
+
+fn pruning() -> Portmap {
+    let portmap = Portmap::new(Access::default(), Quotas::default());
+    portmap.prune();
+    portmap
+}
+
+fn set(portmap: &Portmap, version: u32, netid: &str, address: &str) {
+    let service = Service { program: P, version: Version(version), netid, address };
+    assert_eq!(portmap.set(Protocol::V3, &ROOT, service), Ok(true));
+}
+
+fn by_udp() -> PeerAddr {
+    PeerAddr::Udp(SocketAddr::from(([127, 0, 0, 1], 700)))
+}
+
+fn getaddr(portmap: &Portmap, version: u32, exact: bool) -> String {
+    let service = Service { program: P, version: Version(version), netid: "", address: "" };
+    portmap.getaddr(Protocol::V4, &by_udp(), service, exact)
+}
+
+fn universal(addr: SocketAddr) -> String {
+    Uaddr::Ip(addr).to_string()
+}
+
+fn udp() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = universal(socket.local_addr().expect("bound"));
+    (socket, address)
+}
+
+#[test]
+fn a_lookup_removes_what_nobody_has() {
+    let portmap = pruning();
+    let ((dead, dead_address), (alive, address)) = (udp(), udp());
+    set(&portmap, 1, "udp", &address);
+    set(&portmap, 2, "udp", &dead_address);
+    drop(dead);
+    assert_eq!(portmap.entries().len(), 2, "nobody has asked");
+    assert_eq!(getaddr(&portmap, 1, true), address);
+    assert_eq!(getaddr(&portmap, 2, true), "");
+    assert_eq!(portmap.entries().len(), 1);
+    // As if it had never been there: the version that there is.
+    assert_eq!(getaddr(&portmap, 2, false), address);
+    drop(alive);
+}
+
+#[test]
+fn every_kind_of_lookup_does() {
+    for kind in 0..3 {
+        let portmap = pruning();
+        let ((alive, address), (dead, dead_address)) = (udp(), udp());
+        set(&portmap, 1, "udp", &address);
+        set(&portmap, 2, "udp", &dead_address);
+        drop(dead);
+        match kind {
+            // The last version in the table is the dead one.
+            0 => assert_eq!(getaddr(&portmap, 9, false), address),
+            1 => {
+                let port = alive.local_addr().expect("bound").port();
+                assert_eq!(portmap.getport(P, Version(9), 17), port);
+            }
+            _ => {
+                let service = Service { program: P, version: Version(2), netid: "", address: "" };
+                assert_eq!(portmap.getaddrlist(&by_udp(), service), []);
+            }
+        }
+        assert_eq!(portmap.entries().len(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn what_is_not_certain_stays() {
+    let portmap = pruning();
+    let addresses = [
+        ("udp", "192.0.2.1.8.1"),
+        ("udp", "0.0.0.0.0.0"),
+        ("udp", "garbage"),
+        ("udp", "/tmp/no/such/socket"),
+        ("local", "/tmp/no/such/socket"),
+        ("weird", "127.0.0.1.8.1"),
+    ];
+    for (version, (netid, address)) in (1..).zip(addresses) {
+        set(&portmap, version, netid, address);
+        let _ = getaddr(&portmap, version, true);
+        let _ = portmap.getport(P, Version(version), 17);
+    }
+    assert_eq!(portmap.entries().len(), addresses.len());
+}
+
+#[test]
+fn connections_that_a_dead_server_has_left_do_not_keep_it() {
+    let portmap = pruning();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("bound");
+    set(&portmap, 1, "tcp", &universal(addr));
+    let client = TcpStream::connect(addr).expect("it listens");
+    let (accepted, _) = listener.accept().expect("a connection");
+    assert_eq!(portmap.getport(P, Version(1), 6), addr.port());
+    // Who closes first waits for a minute.
+    drop((accepted, client, listener));
+    let until = Instant::now() + PATIENCE;
+    while portmap.getport(P, Version(1), 6) != 0 {
+        assert!(Instant::now() < until, "a dead service is still advertised");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_daemon_does_so_unless_it_is_told_not_to() {
+    for (options, left) in [(&["-L"][..], None), (&["-L", "--no-prune"], Some(()))] {
+        let daemon = Daemon::start_safe(options);
+        let portmapper = Portmapper::at(daemon.v4()).timeout(PATIENCE);
+        let (socket, address) = udp();
+        let address: Uaddr = address.parse().expect("a universal address");
+        let registration = Registration::new(P, Version(1), Netid::Udp, address);
+        portmapper.set(&registration).expect("accepted");
+        drop(socket);
+        let port = portmapper.getport(P, Version(1), Netid::Udp).expect("an answer");
+        assert_eq!(port.map(drop), left, "{options:?}");
+        let entries = portmapper.dump().expect("a table");
+        assert_eq!(entries.iter().any(|entry| entry.program == P), left.is_some());
+    }
+}
