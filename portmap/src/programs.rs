@@ -94,6 +94,13 @@ impl Programs {
         Self::with_file(Path::new(ETC_RPC)).unwrap_or_default()
     }
 
+    /// The names of `/etc/rpc` alone, as C programs know them: none without that file.
+    #[must_use]
+    pub fn of_etc_rpc() -> Self {
+        let text = fs::read_to_string(ETC_RPC).unwrap_or_default();
+        Self { names: HashMap::new(), numbers: HashMap::new() }.with_text(&text)
+    }
+
     /// The names that are compiled in, and those of a file in the format of `/etc/rpc`.
     ///
     /// # Errors
@@ -124,6 +131,12 @@ impl Programs {
         self.names.get(&program).map(String::as_str)
     }
 
+    /// The program of a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Program> {
+        self.numbers.get(name).copied()
+    }
+
     /// The program of a name, or of a number in decimal or after `0x`.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<Program> {
@@ -131,7 +144,7 @@ impl Programs {
             Some(digits) => u32::from_str_radix(digits, 16).ok(),
             None => name.parse().ok(),
         };
-        parsed.map(Program).or_else(|| self.numbers.get(name).copied())
+        parsed.map(Program).or_else(|| self.named(name))
     }
 
     fn add(&mut self, name: &str, program: Program) {

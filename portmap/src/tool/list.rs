@@ -1,14 +1,16 @@
 //! `rpcutil list`: the table of a portmapper, a line per program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
+use std::thread;
+use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-use farcall::bind::{Entry, Portmapper};
+use farcall::bind::Entry;
 use farcall::{Program, Version};
 
-use super::ToolError;
+use super::{Asked, ToolError};
 use crate::programs::Programs;
 
 /// A program, as it is listed.
@@ -20,24 +22,117 @@ struct Row {
     owners: Vec<String>,
 }
 
+/// How a table is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// With a heading, a line per program.
+    #[default]
+    Table,
+    /// Name, versions and transports, a line per program.
+    Short,
+    /// An array with an object per registration.
+    Json,
+}
+
 /// Prints what is registered at a portmapper.
 ///
 /// # Errors
 /// It cannot be asked.
 pub fn list(
-    portmapper: &Portmapper,
-    asked: &str,
+    asked: &Asked,
+    form: Form,
     programs: &Programs,
     out: &mut impl Write,
 ) -> Result<(), ToolError> {
-    let entries = portmapper
-        .dump()
-        .map_err(|error| ToolError::Call { asked: format!("portmapper at {asked}"), error })?;
-    // Cells are padded to the width of their column; nothing is to follow the last of them.
-    for line in table(&entries, programs).lines() {
-        writeln!(out, "{}", line.trim_end())?;
+    print(&dump(asked)?, form, programs, out)
+}
+
+/// Prints what is registered, and then a line for each change, until the output is closed: `+` for
+/// a registration that came, `-` for one that went, `!` for a portmapper that does not answer.
+///
+/// # Errors
+/// It cannot be asked at first; the output is closed.
+pub fn watch(
+    asked: &Asked,
+    interval: Duration,
+    programs: &Programs,
+    out: &mut impl Write,
+) -> Result<(), ToolError> {
+    let mut entries = dump(asked)?;
+    print(&entries, Form::Table, programs, out)?;
+    let mut is_lost = false;
+    loop {
+        out.flush()?;
+        thread::sleep(interval);
+        match dump(asked) {
+            Ok(now) => {
+                if is_lost {
+                    writeln!(out, "! portmapper at {} answers again", asked.name)?;
+                }
+                for line in changes(&entries, &now) {
+                    writeln!(out, "{line}")?;
+                }
+                (entries, is_lost) = (now, false);
+            }
+            Err(error) if !is_lost => {
+                writeln!(out, "! {error}")?;
+                is_lost = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn dump(asked: &Asked) -> Result<Vec<Entry>, ToolError> {
+    asked.portmapper.dump().map_err(|error| ToolError::portmapper(&asked.name, error))
+}
+
+fn changes(before: &[Entry], now: &[Entry]) -> Vec<String> {
+    let (old, new): (HashSet<_>, HashSet<_>) = (before.iter().collect(), now.iter().collect());
+    let gone = before.iter().filter(|entry| !new.contains(entry)).map(|entry| format!("- {entry}"));
+    let come = now.iter().filter(|entry| !old.contains(entry)).map(|entry| format!("+ {entry}"));
+    gone.chain(come).collect()
+}
+
+fn print(
+    entries: &[Entry],
+    form: Form,
+    programs: &Programs,
+    out: &mut impl Write,
+) -> Result<(), ToolError> {
+    match form {
+        Form::Table => {
+            // Cells are padded to the width of their column; nothing is to follow the last of them.
+            for line in table(entries, programs).lines() {
+                writeln!(out, "{}", line.trim_end())?;
+            }
+        }
+        Form::Short => {
+            for (program, row) in rows(entries) {
+                let name =
+                    programs.name(program).map_or_else(|| program.to_string(), str::to_owned);
+                let versions = ranges(&row.versions);
+                writeln!(out, "{name} {versions} {}", row.transports.join(" "))?;
+            }
+        }
+        Form::Json => {
+            let entries: Vec<_> = entries.iter().map(|entry| object(entry, programs)).collect();
+            writeln!(out, "{:#}", serde_json::Value::from(entries))?;
+        }
     }
     Ok(())
+}
+
+/// As it was registered: JSON has escapes of its own.
+fn object(entry: &Entry, programs: &Programs) -> serde_json::Value {
+    serde_json::json!({
+        "program": entry.program.0,
+        "name": programs.name(entry.program),
+        "version": entry.version.0,
+        "netid": entry.netid,
+        "address": entry.address,
+        "owner": entry.owner,
+    })
 }
 
 fn table(entries: &[Entry], programs: &Programs) -> Table {
@@ -132,6 +227,43 @@ mod tests {
                 " 536871065  -           1,3   udp tcp        40123 40124  1001 unknown",
             ]
         );
+    }
+
+    fn printed(form: Form, entries: &[Entry]) -> String {
+        let mut out = Vec::new();
+        print(entries, form, &Programs::default(), &mut out).expect("memory takes it");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn other_forms_are_for_programs() {
+        let entries = [
+            entry(100_003, 3, "tcp", "0.0.0.0.8.1", "superuser"),
+            entry(7, 1, "\x1b[2J", "a\"b", "unknown"),
+            entry(100_003, 4, "udp", "0.0.0.0.8.1", "superuser"),
+        ];
+        assert_eq!(printed(Form::Short, &entries), "7 1 \\u{1b}[2J\nnfs 3-4 tcp udp\n");
+        let expected = r#"[
+  {
+    "address": "a\"b",
+    "name": null,
+    "netid": "\u001b[2J",
+    "owner": "unknown",
+    "program": 7,
+    "version": 1
+  }
+]
+"#;
+        assert_eq!(printed(Form::Json, &entries[1..2]), expected);
+        assert_eq!(printed(Form::Json, &[]), "[]\n");
+    }
+
+    #[test]
+    fn what_came_and_went_is_told() {
+        let [a, b, c] = ["tcp", "udp", "a\nb"].map(|netid| entry(7, 1, netid, "x", "o"));
+        let before = [a.clone(), b.clone()];
+        assert_eq!(changes(&before, &[a, c]), ["- 7 1 udp x o", "+ 7 1 a\\nb x o"]);
+        assert_eq!(changes(&before, &before), [""; 0]);
     }
 
     #[test]

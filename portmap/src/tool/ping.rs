@@ -1,93 +1,140 @@
 //! `rpcutil ping`: whether a service answers, and how fast.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use farcall::bind::{Entry, Portmapper};
-use farcall::{Client, ClientOptions, Error, Interface, Netid, Program, Version};
+use farcall::bind::{Entry, Portmapper, Uaddr};
+use farcall::proto::message::AcceptStatus;
+use farcall::{Client, ClientOptions, Error, Netid, Refusal, Version};
 
-use super::{ToolError, resolve};
+use super::{Service, ToolError, Transport, interface, resolve};
 
 /// What to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ping {
     /// The host, as it was named.
     pub host: String,
-    /// The program.
-    pub program: Program,
-    /// Its name, or its number.
-    pub name: String,
-    /// The version; if none is given, all that are registered.
-    pub version: Option<Version>,
-    /// Over UDP or, if that is given, over TCP; if nothing is given, over what is registered.
-    pub tcp: Option<bool>,
+    /// The program, and the version; if none is given, all that there are.
+    pub service: Service,
+    /// Over this transport, or over the first that is registered: UDP, TCP, a Unix socket.
+    pub transport: Option<Transport>,
     /// The port of the portmapper.
-    pub port: u16,
+    pub portmapper_port: u16,
+    /// The port of the service: the portmapper is not asked.
+    pub port: Option<u16>,
     /// How many calls to each version.
     pub count: u32,
+    /// From one call to the next.
+    pub interval: Duration,
     /// How long to wait for each answer.
     pub timeout: Duration,
 }
 
-/// Calls procedure 0, prints a line for each answer, and a summary.
+/// A version of a program at a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) version: Version,
+    pub(super) place: Place,
+}
+
+/// Where a service is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Udp(SocketAddr),
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// What came of all calls.
+#[derive(Debug, Default)]
+struct Results {
+    calls: u32,
+    resent: u64,
+    times: Vec<Duration>,
+    status: u8,
+}
+
+/// Calls procedure 0, prints a line for each call, and a summary.
 ///
 /// # Errors
-/// The service is not registered; a call fails.
+/// The service is not registered; the portmapper does not answer; a call failed, which was printed.
 pub fn ping(ping: &Ping, out: &mut impl Write) -> Result<(), ToolError> {
-    let portmapper_at = resolve(&ping.host, ping.port)?;
-    let portmapper = Portmapper::at(portmapper_at).timeout(ping.timeout);
-    let asked = |error| ToolError::Call { asked: format!("portmapper at {}", ping.host), error };
-    let targets = match (ping.version, ping.tcp) {
-        (Some(version), Some(tcp)) => vec![(version, netid(tcp, portmapper_at))],
-        _ => registered(ping, portmapper_at, &portmapper.dump().map_err(asked)?),
-    };
-    if targets.is_empty() {
-        return Err(not_registered(ping));
+    let mut results = Results::default();
+    for target in targets(ping)? {
+        ping_version(ping, &target, &mut results, out)?;
     }
-    let mut times = Vec::new();
-    for (version, netid) in targets {
-        let address = portmapper.getaddr(ping.program, version, netid).map_err(asked)?;
-        let addr = address.and_then(|address| address.ip()).ok_or_else(|| not_registered(ping))?;
-        ping_version(ping, version, netid, addr, &mut times, out)?;
-    }
-    summary(&times, out)
-}
-
-fn not_registered(ping: &Ping) -> ToolError {
-    let version = ping.version.map_or_else(String::new, |version| format!(" v{version}"));
-    let over = match ping.tcp {
-        Some(true) => " for tcp",
-        Some(false) => " for udp",
-        None => "",
-    };
-    let Ping { name, host, .. } = ping;
-    ToolError::No(format!("{name}{version} is not registered at {host}{over}"))
-}
-
-fn netid(tcp: bool, addr: SocketAddr) -> Netid {
-    match (tcp, addr) {
-        (false, SocketAddr::V4(_)) => Netid::Udp,
-        (true, SocketAddr::V4(_)) => Netid::Tcp,
-        (false, SocketAddr::V6(_)) => Netid::Udp6,
-        (true, SocketAddr::V6(_)) => Netid::Tcp6,
+    writeln!(out, "{}", summary(&results))?;
+    match results.status {
+        0 => Ok(()),
+        status => Err(ToolError::Shown { status }),
     }
 }
 
-/// The versions to call, in ascending order, each over UDP if it is registered for that.
-fn registered(ping: &Ping, host: SocketAddr, entries: &[Entry]) -> Vec<(Version, Netid)> {
+fn targets(ping: &Ping) -> Result<Vec<Target>, ToolError> {
+    let at = resolve(&ping.host, ping.portmapper_port)?;
+    if let Some(port) = ping.port {
+        let addr = SocketAddr::new(at.ip(), port);
+        let place = match ping.transport {
+            Some(Transport::Tcp) => Place::Tcp(addr),
+            _ => Place::Udp(addr),
+        };
+        return versions_of(ping, &place);
+    }
+    let portmapper = Portmapper::at(at).timeout(ping.timeout);
+    let asked = |error| ToolError::portmapper(&ping.host, error);
+    let entries = portmapper.dump().map_err(asked)?;
+    let mut targets = Vec::new();
+    for (version, netid) in registered(&ping.service, ping.transport, at.ip(), &entries) {
+        let address = match netid {
+            Netid::Local => path(&ping.service, version, &entries),
+            _ => portmapper.getaddr(ping.service.program, version, netid).map_err(asked)?,
+        };
+        let place = address.and_then(|address| Place::at(address, netid));
+        let place = place.ok_or_else(|| not_registered(ping))?;
+        targets.push(Target { version, place });
+    }
+    if targets.is_empty() { Err(not_registered(ping)) } else { Ok(targets) }
+}
+
+/// The version that was named, or all that the server says that it has.
+fn versions_of(ping: &Ping, place: &Place) -> Result<Vec<Target>, ToolError> {
+    let target = |version| Target { version: Version(version), place: place.clone() };
+    if let Some(version) = ping.service.version {
+        return Ok(vec![target(version.0)]);
+    }
+    let who = who(ping, &target(0));
+    match connect(&ping.service, &target(0), ping.timeout).and_then(|client| client.null()) {
+        Ok(()) => Ok(vec![target(0)]),
+        Err(Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { low, high }))) => {
+            // More is a claim, and not a list.
+            let last = high.0.min(low.0.saturating_add(15));
+            Ok((low.0..=last).map(target).collect())
+        }
+        Err(error) => Err(ToolError::Call { asked: who, error }),
+    }
+}
+
+/// The versions to call, in ascending order, and over what: only what the host can be called over.
+pub(super) fn registered(
+    service: &Service,
+    transport: Option<Transport>,
+    host: IpAddr,
+    entries: &[Entry],
+) -> Vec<(Version, Netid)> {
+    let of_it = entries.iter().filter(|entry| entry.program == service.program);
     let has = |version, netid| {
-        entries
-            .iter()
-            .any(|e| e.program == ping.program && e.version == version && e.netid() == Some(netid))
+        of_it.clone().any(|entry| entry.version == version && entry.netid() == Some(netid))
     };
-    let mut versions: Vec<_> =
-        entries.iter().filter(|e| e.program == ping.program).map(|e| e.version).collect();
-    versions.retain(|version| ping.version.is_none_or(|wanted| wanted == *version));
+    let mut versions: Vec<_> = of_it.clone().map(|entry| entry.version).collect();
+    versions.retain(|version| service.version.is_none_or(|wanted| wanted == *version));
     versions.sort_unstable();
     versions.dedup();
-    let transports = ping.tcp.map_or_else(|| vec![false, true], |tcp| vec![tcp]);
-    let netids: Vec<_> = transports.into_iter().map(|tcp| netid(tcp, host)).collect();
+    let all = [Transport::Udp, Transport::Tcp, Transport::Local];
+    let transports = transport.map_or_else(|| all.to_vec(), |transport| vec![transport]);
+    let netids: Vec<_> = transports.into_iter().map(|one| one.netid(host)).collect();
     let over = |version| {
         let netid = netids.iter().copied().find(|&netid| has(version, netid))?;
         Some((version, netid))
@@ -95,52 +142,126 @@ fn registered(ping: &Ping, host: SocketAddr, entries: &[Entry]) -> Vec<(Version,
     versions.into_iter().filter_map(over).collect()
 }
 
+fn path(service: &Service, version: Version, entries: &[Entry]) -> Option<Uaddr> {
+    let is_it = |entry: &&Entry| {
+        let Entry { program, version: of, .. } = entry;
+        *program == service.program && *of == version && entry.netid() == Some(Netid::Local)
+    };
+    entries.iter().find(is_it).and_then(|entry| entry.uaddr().ok())
+}
+
+fn not_registered(ping: &Ping) -> ToolError {
+    let over = match ping.transport {
+        Some(transport) => format!(" for {transport}"),
+        None => String::new(),
+    };
+    ToolError::No(format!("{} is not registered at {}{over}", ping.service, ping.host))
+}
+
 fn ping_version(
     ping: &Ping,
-    version: Version,
-    netid: Netid,
-    addr: SocketAddr,
-    times: &mut Vec<Duration>,
+    target: &Target,
+    results: &mut Results,
     out: &mut impl Write,
 ) -> Result<(), ToolError> {
-    let is_udp = matches!(netid, Netid::Udp | Netid::Udp6);
-    let transport = if is_udp { "udp" } else { "tcp" };
-    let Ping { name, host, .. } = ping;
-    let who =
-        format!("{name} v{version} at {host} ({}) {transport} port {}", addr.ip(), addr.port());
-    let asked = |error| ToolError::Call { asked: who.clone(), error };
-    let client = connect(ping, version, &format!("{transport}://{addr}")).map_err(asked)?;
-    for _ in 0..ping.count {
-        let sent = Instant::now();
-        client.null().map_err(asked)?;
-        let time = sent.elapsed();
-        times.push(time);
-        writeln!(out, "{who}: {:.3} ms", millis(time))?;
+    let who = who(ping, target);
+    let client = connect(&ping.service, target, ping.timeout);
+    let calls = if client.is_ok() { ping.count } else { 1 };
+    for call in 0..calls {
+        if call > 0 {
+            thread::sleep(ping.interval);
+        }
+        let started = Instant::now();
+        let result = match &client {
+            Ok(client) => client.null().map_err(|error| told(&error)),
+            Err(error) => Err(told(error)),
+        };
+        results.calls += 1;
+        match result {
+            Ok(()) => {
+                let time = started.elapsed();
+                results.times.push(time);
+                writeln!(out, "{who}: {:.3} ms", millis(time))?;
+            }
+            Err((text, status)) => {
+                results.status = results.status.max(status);
+                writeln!(out, "{who}: {text}")?;
+            }
+        }
+        out.flush()?;
     }
+    results.resent += client.map_or(0, |client| client.stats().resent);
     Ok(())
 }
 
-fn connect(ping: &Ping, version: Version, target: &str) -> Result<Client, Error> {
-    // Interfaces are static; this one is for the rest of a process that ends soon.
-    let interface: &'static Interface = Box::leak(Box::new(Interface {
-        program: ping.program,
-        program_name: "",
-        version,
-        version_name: "",
-        procedures: &[],
-    }));
-    Client::connect(target, interface, &ClientOptions::new().timeout(ping.timeout))
+/// The text of an error, and the exit status that it makes.
+fn told(error: &Error) -> (String, u8) {
+    (error.to_string(), super::status_of(error))
 }
 
-fn summary(times: &[Duration], out: &mut impl Write) -> Result<(), ToolError> {
-    let (Some(min), Some(max)) = (times.iter().min(), times.iter().max()) else { return Ok(()) };
+fn who(ping: &Ping, target: &Target) -> String {
+    let (service, host) = (&ping.service.name, &ping.host);
+    let version = target.version;
+    match &target.place {
+        Place::Udp(addr) => {
+            format!("{service} v{version} at {host} ({}) udp port {}", addr.ip(), addr.port())
+        }
+        Place::Tcp(addr) => {
+            format!("{service} v{version} at {host} ({}) tcp port {}", addr.ip(), addr.port())
+        }
+        Place::Unix(path) => format!("{service} v{version} at {host} {:?}", path.display()),
+    }
+}
+
+impl Place {
+    pub(super) fn at(address: Uaddr, netid: Netid) -> Option<Self> {
+        if !address.suits(netid) {
+            return None;
+        }
+        Some(match (address, netid) {
+            (Uaddr::Unix(path), _) => Self::Unix(path),
+            (Uaddr::Ip(addr), Netid::Udp | Netid::Udp6) => Self::Udp(addr),
+            (Uaddr::Ip(addr), _) => Self::Tcp(addr),
+        })
+    }
+
+    pub(super) fn target(&self) -> String {
+        match self {
+            Self::Udp(addr) => format!("udp://{addr}"),
+            Self::Tcp(addr) => format!("tcp://{addr}"),
+            Self::Unix(path) => format!("unix://{}", path.display()),
+        }
+    }
+}
+
+pub(super) fn connect(
+    service: &Service,
+    target: &Target,
+    timeout: Duration,
+) -> Result<Client, Error> {
+    let interface = interface(service.program, target.version);
+    let options = ClientOptions::new().timeout(timeout);
+    Client::connect(&target.place.target(), interface, &options)
+}
+
+fn summary(results: &Results) -> String {
+    let Results { calls, resent, times, .. } = results;
+    let number = |count: u64, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {many}"),
+    };
+    let replies = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    let counts = format!(
+        "{}, {}, {}",
+        number((*calls).into(), "call", "calls"),
+        number(replies.into(), "reply", "replies"),
+        number(*resent, "retransmission", "retransmissions")
+    );
+    let (Some(min), Some(max)) = (times.iter().min(), times.iter().max()) else { return counts };
     let total: f64 = times.iter().copied().map(millis).sum();
-    let count = u32::try_from(times.len()).unwrap_or(u32::MAX);
-    let mean = total / f64::from(count);
+    let mean = total / f64::from(replies);
     let (min, max) = (millis(*min), millis(*max));
-    let replies = if count == 1 { "1 reply".to_owned() } else { format!("{count} replies") };
-    writeln!(out, "{replies}, min/avg/max {min:.3}/{mean:.3}/{max:.3} ms")?;
-    Ok(())
+    format!("{counts}, min/avg/max {min:.3}/{mean:.3}/{max:.3} ms")
 }
 
 fn millis(time: Duration) -> f64 {
@@ -149,24 +270,24 @@ fn millis(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use farcall::Program;
+
     use super::*;
 
-    fn a_ping(version: Option<u32>, tcp: Option<bool>) -> Ping {
-        Ping {
-            host: "db1".to_owned(),
-            program: Program(7),
-            name: "kv".to_owned(),
-            version: version.map(Version),
-            tcp,
-            port: 111,
-            count: 1,
-            timeout: Duration::from_secs(1),
-        }
+    fn service(version: Option<u32>) -> Service {
+        Service { program: Program(7), name: "kv".to_owned(), version: version.map(Version) }
     }
 
     #[test]
     fn what_is_registered_is_called_over_udp_if_possible() {
-        let rows = [(7, 3, "tcp"), (7, 1, "udp"), (7, 1, "tcp"), (7, 2, "udp6"), (8, 9, "udp")];
+        let rows = [
+            (7, 3, "tcp"),
+            (7, 1, "udp"),
+            (7, 1, "tcp"),
+            (7, 2, "udp6"),
+            (8, 9, "udp"),
+            (7, 5, "local"),
+        ];
         let entries = rows.map(|(program, version, netid)| Entry {
             program: Program(program),
             version: Version(version),
@@ -174,39 +295,38 @@ mod tests {
             address: String::new(),
             owner: String::new(),
         });
-        let v4 = SocketAddr::from(([192, 0, 2, 7], 111));
-        let v6 = "[2001:db8::7]:111".parse().expect("an address");
-        let (udp, tcp, udp6) = (Netid::Udp, Netid::Tcp, Netid::Udp6);
+        let (v4, v6) = (IpAddr::from([192, 0, 2, 7]), "2001:db8::7".parse().expect("an address"));
+        let (udp, tcp, udp6, local) = (Netid::Udp, Netid::Tcp, Netid::Udp6, Netid::Local);
+        let (over_tcp, over_udp) = (Some(Transport::Tcp), Some(Transport::Udp));
         let table = [
-            (a_ping(None, None), v4, vec![(Version(1), udp), (Version(3), tcp)]),
-            (a_ping(None, Some(true)), v4, vec![(Version(1), tcp), (Version(3), tcp)]),
-            (a_ping(None, Some(false)), v4, vec![(Version(1), udp)]),
-            (a_ping(Some(3), None), v4, vec![(Version(3), tcp)]),
-            (a_ping(Some(4), None), v4, vec![]),
-            (a_ping(None, None), v6, vec![(Version(2), udp6)]),
+            (None, None, v4, vec![(1, udp), (3, tcp), (5, local)]),
+            (None, over_tcp, v4, vec![(1, tcp), (3, tcp)]),
+            (None, over_udp, v4, vec![(1, udp)]),
+            (Some(3), None, v4, vec![(3, tcp)]),
+            (Some(4), None, v4, vec![]),
+            (None, None, v6, vec![(2, udp6), (5, local)]),
         ];
-        for (ping, host, expected) in table {
-            assert_eq!(registered(&ping, host, &entries), expected, "{ping:?} {host}");
+        for (version, transport, host, expected) in table {
+            let expected: Vec<_> =
+                expected.into_iter().map(|(v, netid)| (Version(v), netid)).collect();
+            assert_eq!(registered(&service(version), transport, host, &entries), expected);
         }
     }
 
     #[test]
     fn the_summary_counts_and_averages() {
-        let text = |times: &[u64]| {
-            let times: Vec<_> = times.iter().map(|&us| Duration::from_micros(us)).collect();
-            let mut out = Vec::new();
-            summary(&times, &mut out).expect("memory takes it");
-            String::from_utf8(out).expect("ASCII")
+        let text = |calls, resent, times: &[u64]| {
+            let times = times.iter().map(|&us| Duration::from_micros(us)).collect();
+            summary(&Results { calls, resent, times, status: 0 })
         };
-        assert_eq!(text(&[]), "");
-        assert_eq!(text(&[84]), "1 reply, min/avg/max 0.084/0.084/0.084 ms\n");
-        assert_eq!(text(&[100, 50, 1350]), "3 replies, min/avg/max 0.050/0.500/1.350 ms\n");
-    }
-
-    #[test]
-    fn what_is_missing_is_said() {
-        let text = |version, tcp| not_registered(&a_ping(version, tcp)).to_string();
-        assert_eq!(text(None, None), "kv is not registered at db1");
-        assert_eq!(text(Some(3), Some(true)), "kv v3 is not registered at db1 for tcp");
+        assert_eq!(text(1, 2, &[]), "1 call, 0 replies, 2 retransmissions");
+        assert_eq!(
+            text(1, 0, &[84]),
+            "1 call, 1 reply, 0 retransmissions, min/avg/max 0.084/0.084/0.084 ms"
+        );
+        assert_eq!(
+            text(4, 1, &[100, 50, 1350]),
+            "4 calls, 3 replies, 1 retransmission, min/avg/max 0.050/0.500/1.350 ms"
+        );
     }
 }
