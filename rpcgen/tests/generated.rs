@@ -420,3 +420,14 @@ mod recursion_tests {
         assert_eq!(decode::<Branch>(&words(&branch)).unwrap_err().kind(), DecodeErrorKind::TooDeep);
     }
 }
+
+#[test]
+fn a_client_that_there_is_gets_the_types_of_a_version() {
+    let over: fn(farcall::Client) -> kv::kv_prog::v1::Client = kv::kv_prog::v1::Client::over;
+    let options = farcall::ClientOptions::new();
+    // Over UDP nothing is sent yet.
+    let plain =
+        farcall::Client::connect("udp://127.0.0.1:9", &kv::kv_prog::v1::INTERFACE, &options);
+    let typed = over(plain.unwrap());
+    assert_eq!(typed.inner().interface().version, Version(1));
+}

@@ -70,6 +70,13 @@ fn connection() -> TokenStream {
         ) -> ::farcall::codegen::Result<Self, ::farcall::codegen::Error> {
             ::farcall::codegen::Client::connect(target, &INTERFACE, options).map(Self)
         }
+        /// The calls of this version over what there is already: a client that took this version
+        /// (`farcall::Client::negotiate`), or a peer that is called back
+        /// (`farcall::Context::peer_client`). It must be for this [`INTERFACE`].
+        #[must_use]
+        pub fn over(client: ::farcall::codegen::Client) -> Self {
+            Self(client)
+        }
         /// The same client, over the same connection, with other options for its calls.
         #[must_use]
         pub fn with(&self, options: ::farcall::codegen::CallOptions) -> Self {

@@ -7,8 +7,8 @@ use crate::naming::{self, Scope};
 use super::Resolver;
 
 /// What generated clients have beside a version's procedures.
-const METHODS: [&str; 9] =
-    ["clone", "connect", "connect_with", "inner", "new", "null", "start", "stats", "with"];
+const METHODS: [&str; 10] =
+    ["clone", "connect", "connect_with", "inner", "new", "null", "over", "start", "stats", "with"];
 
 /// What generated methods name beside their arguments.
 const VARIABLES: [&str; 15] = [

@@ -1060,6 +1060,14 @@ pub mod rpcbprog {
                     .map(Self)
             }
 
+            /// The calls of this version over what there is already: a client that took this version
+            /// (`farcall::Client::negotiate`), or a peer that is called back
+            /// (`farcall::Context::peer_client`). It must be for this [`INTERFACE`].
+            #[must_use]
+            pub fn over(client: ::farcall::codegen::Client) -> Self {
+                Self(client)
+            }
+
             /// The same client, over the same connection, with other options for its calls.
             #[must_use]
             pub fn with(&self, options: ::farcall::codegen::CallOptions) -> Self {
@@ -1953,6 +1961,14 @@ pub mod rpcbprog {
             ) -> ::farcall::codegen::Result<Self, ::farcall::codegen::Error> {
                 ::farcall::codegen::Client::connect(target, &INTERFACE, options)
                     .map(Self)
+            }
+
+            /// The calls of this version over what there is already: a client that took this version
+            /// (`farcall::Client::negotiate`), or a peer that is called back
+            /// (`farcall::Context::peer_client`). It must be for this [`INTERFACE`].
+            #[must_use]
+            pub fn over(client: ::farcall::codegen::Client) -> Self {
+                Self(client)
             }
 
             /// The same client, over the same connection, with other options for its calls.
