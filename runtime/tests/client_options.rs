@@ -9,8 +9,7 @@ use std::time::Duration;
 use client_peer::{
     ECHO, INTERFACE, echoed, patient, read_record, receive, record, reply, tcp, udp,
 };
-use farcall::proto::message::AcceptStatus;
-use farcall::proto::message::{AuthStatus, RejectStatus};
+use farcall::proto::message::{AcceptStatus, AuthStatus, RejectStatus};
 use farcall::{
     CallInterceptor, CallOutcome, Client, Error, Interface, OutgoingCall, Procedure, Refusal,
     Result, Version,
@@ -161,9 +160,15 @@ fn calls_pass_through_interceptors_out_and_back() {
     assert_eq!(client.send(ECHO, one_way).ok(), Some(()));
     assert_eq!(seen(), through(1, "forgotten"));
     let calls = client.stats().calls;
-    assert!(client.call(Procedure(2), one_way, |d| d.u32()).is_err());
-    assert!(client.start(Procedure(2), one_way, |d| d.u32()).wait().is_err());
-    assert!(client.send(Procedure(2), one_way).is_err());
+    let errors = [
+        client.call(Procedure(2), one_way, |d| d.u32()).err(),
+        client.start(Procedure(2), one_way, |d| d.u32()).wait().err(),
+        client.send(Procedure(2), one_way).err(),
+    ];
+    for error in errors {
+        let Some(Error::Refused(refusal)) = error else { panic!("{error:?}") };
+        assert_eq!(refusal, Refusal::Denied(RejectStatus::AuthError(AuthStatus::TooWeak)));
+    }
     let refused = ["outer 2", "inner 2", "outer 2 refused"];
     assert_eq!(seen(), [refused; 3].concat());
     assert_eq!(client.stats().calls, calls, "nothing was sent");
