@@ -40,6 +40,5 @@ mod service;
 pub mod sockaddr;
 pub mod stats;
 mod status;
-pub mod tool;
 
 pub use portmap::{Located, PROGRAM, Portmap, Service};

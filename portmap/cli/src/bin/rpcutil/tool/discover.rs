@@ -11,17 +11,17 @@ use super::{ToolError, interface};
 
 /// What to look for, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discover {
+pub(crate) struct Discover {
     /// The program.
-    pub program: Program,
+    pub(crate) program: Program,
     /// Its version.
-    pub version: Version,
+    pub(crate) version: Version,
     /// How long to listen.
-    pub listen: Duration,
+    pub(crate) listen: Duration,
     /// Where the portmappers listen.
-    pub portmapper_port: u16,
+    pub(crate) portmapper_port: u16,
     /// Only there: broadcast or multicast addresses, or hosts.
-    pub at: Vec<SocketAddr>,
+    pub(crate) at: Vec<SocketAddr>,
 }
 
 /// Calls procedure 0 of all, and prints each that answers: its address, and the portmapper's that
@@ -29,7 +29,7 @@ pub struct Discover {
 ///
 /// # Errors
 /// There is no network; nobody answers, which has status 3.
-pub fn discover(discover: &Discover, out: &mut impl Write) -> Result<(), ToolError> {
+pub(crate) fn discover(discover: &Discover, out: &mut impl Write) -> Result<(), ToolError> {
     let interface = interface(discover.program, discover.version);
     let broadcast = Broadcast::new(interface)
         .timeout(discover.listen)

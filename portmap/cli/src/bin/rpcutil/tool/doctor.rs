@@ -14,15 +14,15 @@ use super::{Service, ToolError, Transport, resolve, status_of};
 
 /// What is not reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doctor {
+pub(crate) struct Doctor {
     /// The host, as it was named.
-    pub host: String,
+    pub(crate) host: String,
     /// The program, and the version; if none is given, all that are registered.
-    pub service: Service,
+    pub(crate) service: Service,
     /// The port of the portmapper.
-    pub portmapper_port: u16,
+    pub(crate) portmapper_port: u16,
     /// How long to wait for each answer.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// A line of what was found.
@@ -48,7 +48,7 @@ impl Finding {
 ///
 /// # Errors
 /// Something is not well, which was printed: status 3 if nobody answered at all, else 1.
-pub fn doctor(doctor: &Doctor, out: &mut impl Write) -> Result<(), ToolError> {
+pub(crate) fn doctor(doctor: &Doctor, out: &mut impl Write) -> Result<(), ToolError> {
     let mut report = Report { out, status: 0 };
     let done = examine(doctor, &mut report);
     match (done?, report.status) {

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use crate::tool::{self, Asked, Discover, Doctor, Form, Ping, Service, ToolError, Transport};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use farcall::bind::{Portmapper, Registration};
 use farcall::{Netid, Version};
 use farcall_portmap::daemon::{PORT, SOCKET};
 use farcall_portmap::programs::Programs;
-use farcall_portmap::tool::{
-    self, Asked, Discover, Doctor, Form, Ping, Service, ToolError, Transport,
-};
 
 /// Names of programs on this host.
 pub(crate) static PROGRAMS: LazyLock<Programs> = LazyLock::new(Programs::of_this_host);

@@ -12,8 +12,8 @@ use farcall::bind::proto::rpcb_prot::rpcbprog::{v3, v4};
 use farcall::{CallOptions, ClientOptions, Netid, Result};
 
 use super::status::Status;
-use crate::daemon::{PORT, SOCKET};
 pub(super) use crate::tool::ping::Place as Server;
+use farcall_portmap::daemon::{PORT, SOCKET};
 
 /// How long a portmapper may take.
 const PATIENCE: Duration = Duration::from_secs(60);

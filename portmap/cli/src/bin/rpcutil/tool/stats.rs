@@ -11,7 +11,7 @@ use farcall::bind::proto::rpcb_prot::rpcbprog::v4;
 use serde_json::{Value, json};
 
 use super::ToolError;
-use crate::programs::Programs;
+use farcall_portmap::programs::Programs;
 
 const PROCEDURES: [&str; 13] = [
     "null",
@@ -33,7 +33,7 @@ const PROCEDURES: [&str; 13] = [
 ///
 /// # Errors
 /// It cannot be asked.
-pub fn stats(
+pub(crate) fn stats(
     target: &str,
     asked: &str,
     options: &ClientOptions,

@@ -14,23 +14,23 @@ use super::{Service, ToolError, Transport, interface, resolve};
 
 /// What to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ping {
+pub(crate) struct Ping {
     /// The host, as it was named.
-    pub host: String,
+    pub(crate) host: String,
     /// The program, and the version; if none is given, all that there are.
-    pub service: Service,
+    pub(crate) service: Service,
     /// Over this transport, or over the first that is registered: UDP, TCP, a Unix socket.
-    pub transport: Option<Transport>,
+    pub(crate) transport: Option<Transport>,
     /// The port of the portmapper.
-    pub portmapper_port: u16,
+    pub(crate) portmapper_port: u16,
     /// The port of the service: the portmapper is not asked.
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// How many calls to each version.
-    pub count: u32,
+    pub(crate) count: u32,
     /// From one call to the next.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// How long to wait for each answer.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// A version of a program at a server.
@@ -61,7 +61,7 @@ struct Results {
 ///
 /// # Errors
 /// The service is not registered; the portmapper does not answer; a call failed, which was printed.
-pub fn ping(ping: &Ping, out: &mut impl Write) -> Result<(), ToolError> {
+pub(crate) fn ping(ping: &Ping, out: &mut impl Write) -> Result<(), ToolError> {
     let mut results = Results::default();
     for target in targets(ping)? {
         ping_version(ping, &target, &mut results, out)?;

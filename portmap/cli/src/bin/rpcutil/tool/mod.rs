@@ -16,20 +16,20 @@ use std::str::FromStr;
 use farcall::bind::Portmapper;
 use farcall::{Doing, Error, Interface, Netid, Program, Version};
 
-use crate::programs::Programs;
+use farcall_portmap::programs::Programs;
 
-pub use change::{address, set, unset};
-pub use discover::{Discover, discover};
-pub use doctor::{Doctor, doctor};
-pub use list::{Form, list, watch};
-pub use ping::{Ping, ping};
-pub use rpcinfo::rpcinfo;
-pub use stats::stats;
+pub(crate) use change::{address, set, unset};
+pub(crate) use discover::{Discover, discover};
+pub(crate) use doctor::{Doctor, doctor};
+pub(crate) use list::{Form, list, watch};
+pub(crate) use ping::{Ping, ping};
+pub(crate) use rpcinfo::rpcinfo;
+pub(crate) use stats::stats;
 
 /// Why a command of the tool failed, by what its exit status says.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum ToolError {
+pub(crate) enum ToolError {
     /// The answer is no: status 1.
     No(String),
     /// A call failed: status 1 if the server answered, 3 if nobody did.
@@ -57,7 +57,7 @@ impl ToolError {
 
     /// The exit status: 1 for a no, 3 if nobody answered.
     #[must_use]
-    pub fn status(&self) -> u8 {
+    pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Call { error, .. } => status_of(error),
             Self::Silence(_) => 3,
@@ -99,22 +99,22 @@ impl From<io::Error> for ToolError {
 
 /// A portmapper, and what it is called in messages.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Whom to ask.
-    pub portmapper: Portmapper,
+    pub(crate) portmapper: Portmapper,
     /// A host, or a path.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// A program, and maybe one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
+pub(crate) struct Service {
     /// The program.
-    pub program: Program,
+    pub(crate) program: Program,
     /// Its name, or its number, as it was given.
-    pub name: String,
+    pub(crate) name: String,
     /// The version; if none is given, all that there are.
-    pub version: Option<Version>,
+    pub(crate) version: Option<Version>,
 }
 
 impl Service {
@@ -122,7 +122,7 @@ impl Service {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str, programs: &Programs) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, programs: &Programs) -> Result<Self, String> {
         let (name, version) = match text.split_once('/') {
             Some((name, version)) => {
                 let version = version.parse().map_err(|_| "a version is a number".to_owned())?;
@@ -148,7 +148,7 @@ impl fmt::Display for Service {
 /// How to call a service: over UDP or TCP, of whichever family the host's address is, or at a Unix
 /// socket of this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// UDP.
     Udp,
     /// TCP.
@@ -196,7 +196,7 @@ impl fmt::Display for Transport {
 ///
 /// # Errors
 /// The host is not known.
-pub fn resolve(host: &str, port: u16) -> Result<SocketAddr, ToolError> {
+pub(crate) fn resolve(host: &str, port: u16) -> Result<SocketAddr, ToolError> {
     let unknown = |source| ToolError::Call {
         asked: host.to_owned(),
         error: Error::Io { doing: Doing::Resolve, source },

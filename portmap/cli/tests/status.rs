@@ -191,7 +191,7 @@ fn what_happens_is_counted() {
 fn every_metric_and_reason_is_documented() {
     let site = Site::start(&[]);
     let text = site.body("/metrics");
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/portmapd-operation.md");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/portmapd-operation.md");
     let docs = std::fs::read_to_string(docs).expect("documentation");
     for line in text.lines() {
         let name = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '));

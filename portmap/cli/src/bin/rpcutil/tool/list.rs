@@ -11,7 +11,7 @@ use farcall::bind::Entry;
 use farcall::{Program, Version};
 
 use super::{Asked, ToolError};
-use crate::programs::Programs;
+use farcall_portmap::programs::Programs;
 
 /// A program, as it is listed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ struct Row {
 
 /// How a table is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// With a heading, a line per program.
     #[default]
     Table,
@@ -38,7 +38,7 @@ pub enum Form {
 ///
 /// # Errors
 /// It cannot be asked.
-pub fn list(
+pub(crate) fn list(
     asked: &Asked,
     form: Form,
     programs: &Programs,
@@ -52,7 +52,7 @@ pub fn list(
 ///
 /// # Errors
 /// It cannot be asked at first; the output is closed.
-pub fn watch(
+pub(crate) fn watch(
     asked: &Asked,
     interval: Duration,
     programs: &Programs,

@@ -153,7 +153,7 @@ mod tests {
     use farcall::bind::proto::rpcb_prot::{RpcbsAddrlist, RpcbsRmtcalllist};
 
     use super::*;
-    use crate::programs::Programs;
+    use farcall_portmap::programs::Programs;
 
     fn busy() -> RpcbStat {
         RpcbStat {

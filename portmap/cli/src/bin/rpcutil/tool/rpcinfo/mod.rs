@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStringExt;
 use self::contact::Transport;
 use self::getopt::{Function, Line};
 use self::number::Names;
-use crate::programs::Programs;
+use farcall_portmap::programs::Programs;
 
 const USAGE: &str = "\
 Usage: rpcinfo [-m | -s] [host]
@@ -71,7 +71,7 @@ impl Session<'_> {
 
 /// Does what `rpcinfo` does with these arguments, the first of which is the name that it was called
 /// by, and returns the exit status.
-pub fn rpcinfo(args: Vec<OsString>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub(crate) fn rpcinfo(args: Vec<OsString>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let args = args.into_iter().map(OsString::into_vec).collect::<Vec<_>>();
     let mut session = Session { names: Names(Programs::of_etc_rpc()), out, err };
     let done = getopt::parse(&args, session.err).and_then(|line| run(&mut session, &line));

@@ -9,7 +9,7 @@ use super::{Asked, ToolError};
 ///
 /// # Errors
 /// The portmapper does not accept it, or cannot be asked.
-pub fn set(asked: &Asked, registration: &Registration) -> Result<(), ToolError> {
+pub(crate) fn set(asked: &Asked, registration: &Registration) -> Result<(), ToolError> {
     let Registration { netid, address, .. } = registration;
     if !address.suits(*netid) {
         return Err(ToolError::No(format!("{address} is no address of {netid}")));
@@ -22,7 +22,7 @@ pub fn set(asked: &Asked, registration: &Registration) -> Result<(), ToolError> 
 ///
 /// # Errors
 /// There is none; it is another user's; the portmapper cannot be asked.
-pub fn unset(
+pub(crate) fn unset(
     asked: &Asked,
     program: Program,
     version: Version,
@@ -45,7 +45,7 @@ pub fn unset(
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn address(text: &str, netid: Netid) -> Result<Uaddr, String> {
+pub(crate) fn address(text: &str, netid: Netid) -> Result<Uaddr, String> {
     let any = match netid {
         Netid::Udp | Netid::Tcp => "0.0.0.0",
         Netid::Udp6 | Netid::Tcp6 => "::",

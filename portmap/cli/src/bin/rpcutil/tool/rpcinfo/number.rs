@@ -1,7 +1,7 @@
 //! Program and version numbers as C reads them.
 
 use super::{Failure, text};
-use crate::programs::Programs;
+use farcall_portmap::programs::Programs;
 
 /// A number as it was given: printed whole by some of the functions, though only 32 bits of it are
 /// sent.

@@ -236,7 +236,7 @@ fn short_line(short: &Short<'_>, names: &Names) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::programs::Programs;
+    use farcall_portmap::programs::Programs;
 
     fn printed(form: Form, rows: &[Rpcb]) -> String {
         let (mut out, mut err) = (Vec::new(), Vec::new());

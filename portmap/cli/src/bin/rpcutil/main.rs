@@ -2,6 +2,7 @@
 
 mod cli;
 mod manual;
+mod tool;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -9,9 +10,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use farcall_portmap::tool::{self, ToolError};
 
 use self::cli::{Cli, Command, PROGRAMS};
+use self::tool::ToolError;
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
