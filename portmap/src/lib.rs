@@ -1,10 +1,11 @@
 //! The portmapper (RFC 1833): what programs this host serves, and where.
 //!
-//! [`Portmap`] is one, to be served by any server; `portmapd` is the daemon around it, and takes
-//! the place of rpcbind. What is pure is apart: the table in [`registry`], the rules on who may
-//! change it in [`access`], and the choice of the address that a caller is told in [`address`]. What
-//! outlives a restart is in a [`journal`].
-//! The client's side, for services that register and for who looks them up, is
+//! [`Portmap`] is one, to be served by any server. The daemon around it, which takes the place of
+//! rpcbind, is behind the feature `daemon`; the command `portmapd` is in `farcall-portmap-cli`.
+//!
+//! What is pure is apart: the table in [`registry`], the rules on who may change it in [`access`],
+//! and the choice of the address that a caller is told in [`address`]. What outlives a restart is in
+//! a [`journal`]. The client's side, for services that register and for who looks them up, is
 //! [`farcall::bind`].
 //!
 //! ```no_run
@@ -22,12 +23,17 @@
 //! ```
 
 pub mod access;
+pub mod activity;
 pub mod address;
+#[cfg(feature = "daemon")]
 pub mod config;
+#[cfg(feature = "daemon")]
 pub mod daemon;
 mod files;
+#[cfg(feature = "daemon")]
 mod holder;
 pub mod journal;
+#[cfg(feature = "daemon")]
 mod notify;
 mod portmap;
 mod probe;
@@ -35,10 +41,12 @@ pub mod programs;
 mod rate;
 pub mod registry;
 pub mod rpcbind;
+#[cfg(feature = "daemon")]
 mod sandbox;
 mod service;
 pub mod sockaddr;
 pub mod stats;
+#[cfg(feature = "daemon")]
 mod status;
 
-pub use portmap::{Located, PROGRAM, Portmap, Service};
+pub use portmap::{Located, PROGRAM, Portmap, Service, Snapshot};

@@ -6,13 +6,13 @@ use farcall::bind::{Family, Uaddr};
 use farcall::{Fault, Netid, PeerAddr, Program, Version};
 
 use crate::access::{self, Access, Owner};
+use crate::activity::{Activity, Reason};
 use crate::address::{self, HostInterfaces};
 use crate::journal::Journal;
 use crate::probe::Probes;
 use crate::rate::Rates;
 use crate::registry::{Change, Entry, Mapping, Quotas, Registry, SetError};
 use crate::stats::{Lookup, Protocol, RemoteCall, Stats, VersionStats};
-use crate::status::{Activity, Reason, Snapshot};
 
 /// The portmapper's own program number.
 pub const PROGRAM: Program = Program(100_000);
@@ -121,6 +121,20 @@ pub struct Service<'a> {
     pub address: &'a str,
 }
 
+/// A portmapper at one moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// What is registered, in the order in which it is listed.
+    pub entries: Vec<Entry>,
+    /// The counters of versions 2, 3 and 4.
+    pub stats: [VersionStats; 3],
+    /// The latest changes, and why others were refused.
+    pub activity: Activity,
+    /// As [`Portmap::keeps`].
+    pub keeps: Option<bool>,
+}
+
 /// An address of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
@@ -179,7 +193,7 @@ impl Portmap {
     }
 
     /// Hands the table to a function, while nobody can change it.
-    pub(crate) fn with_table<R>(&self, f: impl FnOnce(&Registry) -> R) -> R {
+    pub fn with_table<R>(&self, f: impl FnOnce(&Registry) -> R) -> R {
         f(&self.tables().registry)
     }
 
@@ -380,12 +394,14 @@ impl Portmap {
     }
 
     /// Whether changes can be kept; `None` if they are not to be.
-    pub(crate) fn keeps(&self) -> Option<bool> {
+    #[must_use]
+    pub fn keeps(&self) -> Option<bool> {
         self.tables().journal.as_ref().map(Journal::is_sound)
     }
 
-    /// All that the status page shows.
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    /// What is registered, and what happened.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
         let tables = self.tables();
         Snapshot {
             entries: tables.registry.list().cloned().collect(),

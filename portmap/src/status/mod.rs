@@ -13,10 +13,9 @@ use self::http::{Request, Response, Status};
 use self::server::{Listener, Running};
 use self::sockets::Ports;
 use self::view::{Row, View};
-use crate::Portmap;
 use crate::programs::Programs;
+use crate::{Portmap, Snapshot};
 
-mod activity;
 mod http;
 mod json;
 mod metrics;
@@ -24,9 +23,6 @@ mod page;
 mod server;
 mod sockets;
 mod view;
-
-pub(crate) use activity::{Activity, Reason};
-pub(crate) use view::Snapshot;
 
 /// How often the daemon's loop shows that it turns.
 const BEAT: Duration = Duration::from_secs(1);
@@ -190,10 +186,9 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
-    use farcall::{Program, Server, Version};
+    use farcall::Server;
 
     use super::*;
-    use crate::access::Owner;
     use crate::journal::{Disk, Journal};
 
     /// A disk that is full.
@@ -262,34 +257,5 @@ mod tests {
         assert_eq!(view::trouble(Duration::from_secs(10), None), None);
         let trouble = view::trouble(Duration::from_millis(10_001), None);
         assert_eq!(trouble, Some("the daemon does not answer calls"));
-    }
-
-    #[test]
-    fn what_ended_is_told_from_what_was_removed() {
-        let mut activity = Activity::default();
-        let entry = |version| crate::registry::Entry {
-            program: Program(1),
-            version: Version(version),
-            netid: "tcp".to_owned(),
-            address: "0.0.0.0.8.1".to_owned(),
-            owner: Owner::Uid(7),
-        };
-        for version in 0..60 {
-            let set = crate::registry::Change::Set(entry(version));
-            activity.change(SystemTime::UNIX_EPOCH, &set);
-        }
-        activity.change(
-            SystemTime::UNIX_EPOCH,
-            &crate::registry::Change::Unset {
-                program: Program(1),
-                version: Version(3),
-                netids: vec!["tcp".to_owned(), "udp".to_owned()],
-            },
-        );
-        activity.ended();
-        let told: Vec<_> = activity.events().map(|e| (e.outcome.text(), e.version.0)).collect();
-        assert_eq!(told.len(), 50);
-        assert_eq!(told[..2], [("ended", 3), ("registered", 59)]);
-        assert_eq!(activity.ended_count(), 1);
     }
 }

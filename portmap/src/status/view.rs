@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use farcall::Stats as ServerStats;
 
-use super::activity::Activity;
 use super::sockets::Health;
+use crate::activity::Activity;
 use crate::registry::Entry;
 use crate::stats::VersionStats;
 
@@ -32,16 +32,6 @@ pub(super) const PROCEDURES: [&[&str]; 3] = [
 
 /// How long the daemon's loop may not turn before that is trouble.
 const HANGS: Duration = Duration::from_secs(10);
-
-/// What of the portmapper is shown.
-#[derive(Debug)]
-pub(crate) struct Snapshot {
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) stats: [VersionStats; 3],
-    pub(crate) activity: Activity,
-    /// Whether changes can be kept; `None` if they are not to be.
-    pub(crate) keeps: Option<bool>,
-}
 
 /// A registration.
 #[derive(Debug)]

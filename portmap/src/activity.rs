@@ -14,7 +14,8 @@ const MAX_CHANGES: usize = 50;
 
 /// Why something was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
+#[non_exhaustive]
+pub enum Reason {
     /// The caller may not change the table.
     NotAllowed,
     /// See [`SetError::Taken`].
@@ -35,7 +36,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// In the order in which they are counted.
-    pub(crate) const ALL: [Self; 8] = [
+    pub const ALL: [Self; 8] = [
         Self::NotAllowed,
         Self::Taken,
         Self::Quota,
@@ -58,7 +59,8 @@ impl Reason {
     }
 
     /// Its name for machines.
-    pub(crate) fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::NotAllowed => "not_allowed",
             Self::Taken => "taken",
@@ -72,7 +74,8 @@ impl Reason {
     }
 
     /// What it means, for people.
-    pub(crate) fn text(self) -> &'static str {
+    #[must_use]
+    pub fn text(self) -> &'static str {
         match self {
             Self::NotAllowed => "the caller may not change the table",
             Self::Taken => "registered already, with another address",
@@ -88,7 +91,8 @@ impl Reason {
 
 /// What became of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+#[non_exhaustive]
+pub enum Outcome {
     /// It was made.
     Registered,
     /// It was taken back.
@@ -99,7 +103,8 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// One word for people.
-    pub(crate) fn text(self) -> &'static str {
+    #[must_use]
+    pub fn text(self) -> &'static str {
         match self {
             Self::Registered => "registered",
             Self::Removed => "removed",
@@ -110,22 +115,26 @@ impl Outcome {
 
 /// A change of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Event {
-    pub(crate) at: SystemTime,
-    pub(crate) outcome: Outcome,
-    pub(crate) program: Program,
-    pub(crate) version: Version,
+pub struct Event {
+    /// When.
+    pub at: SystemTime,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The program.
+    pub program: Program,
+    /// Its version.
+    pub version: Version,
     /// The transports.
-    pub(crate) netids: String,
+    pub netids: String,
     /// Of what was registered.
-    pub(crate) address: String,
+    pub address: String,
     /// Of what was registered.
-    pub(crate) owner: Option<Owner>,
+    pub owner: Option<Owner>,
 }
 
 /// The latest changes, and how many things were refused and ended.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Activity {
+pub struct Activity {
     refused: [u64; Reason::ALL.len()],
     ended: u64,
     events: VecDeque<Event>,
@@ -172,17 +181,53 @@ impl Activity {
     }
 
     /// How often things were refused, by reason.
-    pub(crate) fn refusals(&self) -> impl Iterator<Item = (Reason, u64)> {
+    pub fn refusals(&self) -> impl Iterator<Item = (Reason, u64)> {
         Reason::ALL.into_iter().zip(self.refused)
     }
 
     /// How many registrations ended without a word.
-    pub(crate) fn ended_count(&self) -> u64 {
+    #[must_use]
+    pub fn ended_count(&self) -> u64 {
         self.ended
     }
 
     /// The latest changes, the newest first.
-    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.events.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Entry;
+
+    #[test]
+    fn what_ended_is_told_from_what_was_removed() {
+        let mut activity = Activity::default();
+        let entry = |version| Entry {
+            program: Program(1),
+            version: Version(version),
+            netid: "tcp".to_owned(),
+            address: "0.0.0.0.8.1".to_owned(),
+            owner: Owner::Uid(7),
+        };
+        for version in 0..60 {
+            let set = Change::Set(entry(version));
+            activity.change(SystemTime::UNIX_EPOCH, &set);
+        }
+        activity.change(
+            SystemTime::UNIX_EPOCH,
+            &Change::Unset {
+                program: Program(1),
+                version: Version(3),
+                netids: vec!["tcp".to_owned(), "udp".to_owned()],
+            },
+        );
+        activity.ended();
+        let told: Vec<_> = activity.events().map(|e| (e.outcome.text(), e.version.0)).collect();
+        assert_eq!(told.len(), 50);
+        assert_eq!(told[..2], [("ended", 3), ("registered", 59)]);
+        assert_eq!(activity.ended_count(), 1);
     }
 }
