@@ -170,6 +170,29 @@ fn a_lost_connection_is_made_again_from_the_same_port_and_the_calls_sent_again()
 }
 
 #[test]
+fn a_server_that_is_away_for_a_while_finds_the_client_at_the_same_port() {
+    // An address that no other test has, so that nobody takes its port meanwhile.
+    let listen = |port| TcpListener::bind(("127.19.7.1", port)).expect("a free port");
+    let listener = listen(0);
+    let port = listener.local_addr().expect("it is bound").port();
+    let client = connect(&format!("tcp://127.19.7.1:{port}"), &patient());
+    let pending = start_echo(&client, 1);
+    let (mut stream, first) = listener.accept().expect("a client");
+    let lost = read_record(&mut stream);
+    drop((listener, stream));
+    let waits = thread::spawn(|| pending.wait());
+    while client.stats().unreachable < 3 {
+        assert!(!waits.is_finished(), "nobody has answered");
+        thread::yield_now();
+    }
+    let (mut stream, second) = listen(port).accept().expect("it connects again");
+    let again = read_record(&mut stream).expect("the call");
+    stream.write_all(&record(&echoed(&again))).expect("the client listens");
+    assert_eq!((second, Some(again)), (first, lost));
+    assert_eq!(waits.join().expect("no panic").ok(), Some(1));
+}
+
+#[test]
 fn a_connection_lost_between_calls_is_not_noticed_by_the_next() {
     let (target, server) = tcp(|listener| {
         for _ in 0..3 {

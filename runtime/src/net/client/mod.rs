@@ -446,7 +446,10 @@ impl State {
                 self.socket = Some(socket);
                 self.core.handle_connected(now);
             }
-            Err(_) => self.core.handle_disconnected(now),
+            Err(_) => {
+                self.core.handle_unreachable();
+                self.core.handle_disconnected(now);
+            }
         }
     }
 

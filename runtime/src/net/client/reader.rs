@@ -14,7 +14,7 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{MsgFlags, getsockopt, recv};
 use socket2::Socket;
 
-use super::socket::{Local, RECEIVE_SLICE, Remote};
+use super::socket::{Local, Port, RECEIVE_SLICE, Remote};
 use super::{Config, Deadline};
 use crate::proto::client::{ClientCore, Transport};
 use crate::proto::message::{MessageType, peek};
@@ -75,6 +75,8 @@ pub(super) struct Reader {
     untried: usize,
     /// Where to call from.
     local: Local,
+    /// The port of the connection that was lost, until there is another.
+    port: Option<Port>,
     transport: Transport,
     limits: RecordLimits,
     records: RecordReader,
@@ -118,12 +120,12 @@ impl Reader {
         limits: RecordLimits,
         local: Local,
     ) -> Self {
-        let local = remotes.front().map_or(local, |remote| next_local(&socket, remote, local));
         Self {
             socket: Some(Arc::new(socket)),
             untried: remotes.len() - 1,
             remotes,
             local,
+            port: None,
             transport,
             limits,
             records: RecordReader::new(limits),
@@ -149,9 +151,13 @@ impl Reader {
         }
     }
 
-    /// Forgets a lost connection and what was read of a record on it.
+    /// Forgets a lost connection and what was read of a record on it, but not its port.
     pub(super) fn disconnect(&mut self) {
-        self.socket = None;
+        let is_tcp = matches!(self.remotes.front(), Some(Remote::Tcp(_)));
+        if let Some(lost) = self.socket.take().filter(|_| is_tcp) {
+            // Without a descriptor for it the next one calls from another port.
+            self.port = Port::of(&lost).ok();
+        }
         self.records = RecordReader::new(self.limits);
     }
 
@@ -166,9 +172,16 @@ impl Reader {
     /// goes by the caller's address.
     pub(super) fn reconnect(&mut self, timeout: Duration) -> io::Result<Arc<Socket>> {
         let remote = self.remotes.front().ok_or(io::ErrorKind::NotFound)?;
-        let socket = Arc::new(remote.connect(self.local, timeout)?);
-        // If the former port was not to be had, the next connection is to come from this one.
-        self.local = next_local(&socket, remote, self.local);
+        let socket = match (self.port.take(), remote) {
+            (Some(port), Remote::Tcp(addr)) => {
+                port.connect(*addr, timeout).map_err(|(error, port)| {
+                    self.port = port;
+                    error
+                })?
+            }
+            _ => remote.connect(self.local, timeout)?,
+        };
+        let socket = Arc::new(socket);
         self.socket = Some(Arc::clone(&socket));
         Ok(socket)
     }
@@ -284,13 +297,6 @@ impl Reader {
         self.buffer = whole.try_into_mut().unwrap_or_else(|_| BytesMut::zeroed(BUFFER));
         taken
     }
-}
-
-/// Where to call from next: over TCP from the same port, which is how a server knows its caller.
-fn next_local(socket: &Socket, remote: &Remote, local: Local) -> Local {
-    let is_tcp = matches!(remote, Remote::Tcp(_));
-    let addr = socket.local_addr().ok().and_then(|addr| addr.as_socket());
-    addr.filter(|_| is_tcp).map_or(local, Local::Addr)
 }
 
 fn take_records(

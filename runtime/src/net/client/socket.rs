@@ -4,7 +4,6 @@
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use nix::libc;
@@ -53,7 +52,7 @@ impl Remote {
             Self::Tcp(addr) => local.try_each(*addr, |from| connect_tcp(*addr, from, timeout))?,
             Self::Unix(path) => connect_unix(&SockAddr::unix(path)?, timeout)?,
         };
-        socket.set_read_timeout(Some(RECEIVE_SLICE))?;
+        set_receive_slice(&socket)?;
         Ok(socket)
     }
 }
@@ -65,8 +64,6 @@ pub(super) enum Local {
     Any,
     /// Some port that only the superuser can have: what some servers take for a proof.
     Reserved,
-    /// This address, if it can be had.
-    Addr(SocketAddr),
 }
 
 impl Local {
@@ -78,16 +75,6 @@ impl Local {
     ) -> io::Result<Socket> {
         match self {
             Self::Any => connect(None),
-            Self::Addr(local) => {
-                for _ in 0..SAME_PORT_TRIES {
-                    match connect(Some(local)) {
-                        Err(error) if is_taken(&error) => thread::sleep(SAME_PORT_WAIT),
-                        connected => return connected,
-                    }
-                }
-                let kind = if local.port() < FIRST_FREE { Self::Reserved } else { Self::Any };
-                kind.try_each(addr, connect)
-            }
             Self::Reserved => RESERVED
                 .rev()
                 .map(|port| connect(Some(unspecified(addr, port))))
@@ -97,16 +84,12 @@ impl Local {
     }
 }
 
-/// How often the port of a connection that was lost is asked for: the system may be about to be
-/// done with it.
-const SAME_PORT_TRIES: usize = 5;
-const SAME_PORT_WAIT: Duration = Duration::from_millis(2);
-
-/// The first port that anybody can have.
-const FIRST_FREE: u16 = 1024;
-
 /// The reserved ports that servers are not known by.
 const RESERVED: std::ops::RangeInclusive<u16> = 600..=1023;
+
+fn set_receive_slice(socket: &Socket) -> io::Result<()> {
+    socket.set_read_timeout(Some(RECEIVE_SLICE))
+}
 
 fn unspecified(addr: SocketAddr, port: u16) -> SocketAddr {
     let ip =
@@ -128,18 +111,73 @@ fn connect_tcp(
     local: Option<SocketAddr>,
     timeout: Duration,
 ) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // The next connection is to have the port of this one, which the kernel may still hold then.
-    socket.set_reuse_address(true)?;
+    let socket = tcp(Domain::for_address(addr))?;
     if let Some(local) = local {
         socket.bind(&local.into())?;
     }
+    connect_from(&socket, addr, timeout)?;
+    Ok(socket)
+}
+
+/// A TCP socket. One that comes after it may have its port.
+fn tcp(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+/// Connects a TCP socket that may be bound.
+fn connect_from(socket: &Socket, addr: SocketAddr, timeout: Duration) -> io::Result<()> {
     socket.connect_timeout(&addr.into(), at_least_some(timeout))?;
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
-    Ok(socket)
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))
 }
+
+/// The port of a connection that is lost, kept for the next one: by it a server knows its caller.
+#[derive(Debug)]
+pub(super) struct Port {
+    /// Has the port, and nothing else.
+    socket: Socket,
+    /// How often the system would not have it used.
+    taken: u32,
+}
+
+impl Port {
+    /// Takes over the port of a connection, which is then reset when it is closed: one that ends in
+    /// order has its addresses until the server has said that it does.
+    pub(super) fn of(lost: &Socket) -> io::Result<Self> {
+        let port = Self::shared_with(lost)?;
+        lost.set_linger(Some(Duration::ZERO))?;
+        Ok(port)
+    }
+
+    fn shared_with(socket: &Socket) -> io::Result<Self> {
+        let local = socket.local_addr()?;
+        let socket = tcp(local.domain())?;
+        socket.bind(&local)?;
+        Ok(Self { socket, taken: 0 })
+    }
+
+    /// Connects from it within `timeout`. If that fails, it is there for another attempt, unless it
+    /// has been in use each time: by a copy of the former connection that another process has.
+    pub(super) fn connect(
+        self,
+        addr: SocketAddr,
+        timeout: Duration,
+    ) -> Result<Socket, (io::Error, Option<Self>)> {
+        let connected = connect_from(&self.socket, addr, timeout);
+        let Err(error) = connected.and_then(|()| set_receive_slice(&self.socket)) else {
+            return Ok(self.socket);
+        };
+        let taken = self.taken + u32::from(is_taken(&error));
+        let next = Self::shared_with(&self.socket).ok().filter(|_| taken < TAKEN_MOST);
+        Err((error, next.map(|next| Self { taken, ..next })))
+    }
+}
+
+/// How often a port may be found in use before another one is taken.
+const TAKEN_MOST: u32 = 5;
 
 fn connect_unix(addr: &SockAddr, timeout: Duration) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;

@@ -69,7 +69,7 @@ pub struct ClientStats {
     pub timed_out: u64,
     /// Resends put off because too many of the calls had to be sent again.
     pub held_back: u64,
-    /// How often the network said that the server cannot be reached.
+    /// How often the network said that the server cannot be reached, or no connection could be made.
     pub unreachable: u64,
     /// Connections made after the first one.
     pub reconnects: u64,
