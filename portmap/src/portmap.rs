@@ -334,19 +334,27 @@ impl Portmap {
     /// How a call on behalf of the caller fails: none is made. CALLIT and BCAST are then not
     /// answered, and INDIRECT is.
     #[must_use]
-    pub fn remote_call(&self, protocol: Protocol, peer: &PeerAddr, call: RemoteCall) -> Fault {
-        let RemoteCall { program, version, procedure, netid, indirect } = call;
+    pub fn remote_call(
+        &self,
+        protocol: Protocol,
+        peer: &PeerAddr,
+        call: RemoteCall,
+        indirect: bool,
+    ) -> Fault {
+        let RemoteCall { program, version, procedure, netid } = call;
         self.refuse(Reason::RemoteCall);
         if let Err(fault) = self.access().remote_call(peer, program, procedure) {
             return fault;
         }
         let mut tables = self.tables();
-        let there = tables.registry.lookup(program, version, netid.as_str()).is_some();
-        tables.stats.of(protocol).remote_call(call, false);
-        match (indirect, there) {
-            (false, _) => Fault::Silent,
-            (true, false) => Fault::ProgUnavail,
-            (true, true) => Fault::SystemErr,
+        let versions = tables.registry.versions(program, netid.as_str());
+        let exact = tables.registry.lookup_exact(program, version, netid.as_str()).is_some();
+        tables.stats.of(protocol).remote_call(call, indirect, exact);
+        match versions {
+            _ if !indirect => Fault::Silent,
+            _ if exact => Fault::SystemErr,
+            Some((low, high)) => Fault::ProgMismatch { low, high },
+            None => Fault::ProgUnavail,
         }
     }
 

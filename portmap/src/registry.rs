@@ -308,6 +308,13 @@ impl Registry {
         self.entries.get(self.slot(program, netid)?.by_version.get(&version)?)
     }
 
+    /// The lowest and the highest version of a program over a transport.
+    #[must_use]
+    pub fn versions(&self, program: Program, netid: &str) -> Option<(Version, Version)> {
+        let versions = &self.slot(program, netid)?.by_version;
+        Some((*versions.first_key_value()?.0, *versions.last_key_value()?.0))
+    }
+
     /// As [`lookup`](Self::lookup), among what version 2 of the protocol shows.
     #[must_use]
     pub fn lookup_mapping(

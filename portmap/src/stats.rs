@@ -33,8 +33,15 @@ pub struct RemoteCall {
     pub procedure: Procedure,
     /// By a call over this transport.
     pub netid: Netid,
-    /// By INDIRECT, rather than by CALLIT or BCAST.
-    pub indirect: bool,
+}
+
+/// How often something was called on behalf of callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RemoteTally {
+    /// How often it was registered, whatever became of the call, and how often it was not.
+    pub registered: Tally,
+    /// Calls by INDIRECT, and the first one by whatever procedure: so counts rpcbind.
+    pub indirect: i32,
 }
 
 /// How often something succeeded and failed.
@@ -55,36 +62,36 @@ impl Tally {
 
 /// Counts of a capped number of different things.
 #[derive(Debug, Clone)]
-pub struct Tallies<K> {
-    rows: Vec<(K, Tally)>,
+pub struct Tallies<K, T> {
+    rows: Vec<(K, T)>,
     at: HashMap<K, usize>,
 }
 
-impl<K> Default for Tallies<K> {
+impl<K, T> Default for Tallies<K, T> {
     fn default() -> Self {
         Self { rows: Vec::new(), at: HashMap::new() }
     }
 }
 
-impl<K: Copy + Eq + Hash> Tallies<K> {
+impl<K: Copy + Eq + Hash, T: Default> Tallies<K, T> {
     /// The counts, the newest thing first, as rpcbind has it.
-    pub fn list(&self) -> impl Iterator<Item = &(K, Tally)> {
+    pub fn list(&self) -> impl Iterator<Item = &(K, T)> {
         self.rows.iter().rev()
     }
 
-    fn count(&mut self, key: K, success: bool) {
+    fn count(&mut self, key: K, count: impl FnOnce(&mut T)) {
         let row = match self.at.get(&key) {
             Some(&row) => row,
             None if self.rows.len() < MAX_ROWS => {
                 let row = self.rows.len();
-                self.rows.push((key, Tally::default()));
+                self.rows.push((key, T::default()));
                 self.at.insert(key, row);
                 row
             }
             None => return,
         };
         if let Some((_, tally)) = self.rows.get_mut(row) {
-            tally.count(success);
+            count(tally);
         }
     }
 }
@@ -92,18 +99,18 @@ impl<K: Copy + Eq + Hash> Tallies<K> {
 /// The counts of one version of the protocol.
 #[derive(Debug, Clone, Default)]
 pub struct VersionStats {
-    /// Calls by procedure. NULL is answered before it comes here, and stays 0.
+    /// Calls by procedure.
     pub procedures: [i32; PROCEDURES],
     /// Registrations accepted.
     pub set: i32,
     /// Removals accepted.
     pub unset: i32,
     /// Lookups.
-    pub lookups: Tallies<Lookup>,
+    pub lookups: Tallies<Lookup, Tally>,
     /// All of them, those that are not listed too.
     pub all_lookups: Tally,
     /// Remote calls.
-    pub remote_calls: Tallies<RemoteCall>,
+    pub remote_calls: Tallies<RemoteCall, RemoteTally>,
 }
 
 impl VersionStats {
@@ -131,13 +138,18 @@ impl VersionStats {
 
     /// Counts a lookup and whether it found something.
     pub fn lookup(&mut self, lookup: Lookup, found: bool) {
-        self.lookups.count(lookup, found);
+        self.lookups.count(lookup, |tally| tally.count(found));
         self.all_lookups.count(found);
     }
 
-    /// Counts a remote call and whether it was made.
-    pub fn remote_call(&mut self, call: RemoteCall, made: bool) {
-        self.remote_calls.count(call, made);
+    /// Counts a remote call, and whether what it calls is registered.
+    pub fn remote_call(&mut self, call: RemoteCall, indirect: bool, registered: bool) {
+        self.remote_calls.count(call, |tally| {
+            tally.registered.count(registered);
+            if indirect || tally.indirect == 0 {
+                increment(&mut tally.indirect);
+            }
+        });
     }
 }
 
@@ -223,6 +235,25 @@ mod tests {
         let listed: Vec<_> = stats.lookups.list().copied().collect();
         let tally = |success, failure| Tally { success, failure };
         assert_eq!(listed, [(lookup(2), tally(0, 1)), (lookup(1), tally(1, 1))]);
+    }
+
+    #[test]
+    fn remote_calls_are_counted_as_rpcbind_does() {
+        let mut stats = VersionStats::default();
+        let call = RemoteCall {
+            program: Program(1),
+            version: Version(1),
+            procedure: Procedure(0),
+            netid: Netid::Udp,
+        };
+        let mut counted = |indirect, registered| {
+            stats.remote_call(call, indirect, registered);
+            let (_, tally) = stats.remote_calls.list().next().expect("a row");
+            (tally.registered.success, tally.registered.failure, tally.indirect)
+        };
+        assert_eq!(counted(false, true), (1, 0, 1));
+        assert_eq!(counted(false, false), (1, 1, 1));
+        assert_eq!(counted(true, true), (2, 1, 2));
     }
 
     #[test]

@@ -226,6 +226,28 @@ fn calls_for_others_are_not_made() {
 }
 
 #[test]
+fn only_indirect_says_why_a_call_for_others_fails() {
+    let daemon = Daemon::start(&[]);
+    let local = asking(Portmapper::unix(daemon.socket()));
+    for version in [2, 4] {
+        let registration = at(Netid::Udp, "0.0.0.0.8.1");
+        local.set(&Registration { version: Version(version), ..registration }).expect("accepted");
+    }
+    let called = |version| words(&[P.0, version, 1, 0]);
+    let cut = words(&[P.0, 2, 1, 0xffff_ffff, 0]);
+    // arguments, what INDIRECT says
+    let table: [(_, &[u32]); 3] =
+        [(called(2), &[0, 0, 0, 5]), (called(3), &[0, 0, 0, 2, 2, 4]), (cut, &[0, 0, 0, 4])];
+    for (args, said) in table {
+        for version in 2..=4 {
+            assert!(is_silent(Via::Udp(daemon.v4()), &call(version, 5, &args)), "{version}");
+        }
+        let reply = exchange(Via::Udp(daemon.v4()), &call(4, 10, &args));
+        assert_eq!(reply, words(&[&[support::XID, 1], said].concat()));
+    }
+}
+
+#[test]
 fn a_user_has_a_quota() {
     let daemon = Daemon::start(&[]);
     let tcp = asking(Portmapper::at(daemon.v4()));

@@ -10,7 +10,9 @@ use farcall::{Context, Dispatch, Fault, Netid, Program, Version};
 
 use crate::Portmap;
 use crate::stats::{Protocol, RemoteCall};
+use counted::Counted;
 
+mod counted;
 mod pmap2;
 mod rpcb;
 mod rpcb3;
@@ -27,19 +29,19 @@ impl Portmap {
     /// Version 2, to be served.
     #[must_use]
     pub fn v2(&self) -> Arc<dyn Dispatch> {
-        Arc::new(v2::Server::new(Front(self.clone())))
+        Arc::new(Counted::new(v2::Server::new(Front(self.clone())), self, Protocol::V2))
     }
 
     /// Version 3, to be served.
     #[must_use]
     pub fn v3(&self) -> Arc<dyn Dispatch> {
-        Arc::new(v3::Server::new(Front(self.clone())))
+        Arc::new(Counted::new(v3::Server::new(Front(self.clone())), self, Protocol::V3))
     }
 
     /// Version 4, to be served.
     #[must_use]
     pub fn v4(&self) -> Arc<dyn Dispatch> {
-        Arc::new(v4::Server::new(Front(self.clone())))
+        Arc::new(Counted::new(v4::Server::new(Front(self.clone())), self, Protocol::V4))
     }
 
     /// All versions, to be served.
@@ -50,10 +52,6 @@ impl Portmap {
 }
 
 impl Front {
-    fn count(&self, cx: &Context, protocol: Protocol) {
-        self.0.count(protocol, cx.procedure());
-    }
-
     /// Whether this list may be the answer to a call with arguments of `args_len` bytes.
     fn fits<T: Encode>(&self, cx: &Context, args_len: usize, list: &[T]) -> Result<(), Fault> {
         let len = list.iter().map(|item| 4 + item.encoded_len()).sum::<usize>() + 4;
@@ -72,10 +70,9 @@ impl Front {
         [program, version, procedure]: [u32; 3],
         indirect: bool,
     ) -> Fault {
-        self.count(cx, protocol);
         let netid: Netid = cx.peer().addr().netid();
         let (program, version) = (Program(program), Version(version));
-        let call = RemoteCall { program, version, procedure: procedure.into(), netid, indirect };
-        self.0.remote_call(protocol, cx.peer().addr(), call)
+        let call = RemoteCall { program, version, procedure: procedure.into(), netid };
+        self.0.remote_call(protocol, cx.peer().addr(), call, indirect)
     }
 }

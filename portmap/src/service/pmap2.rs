@@ -12,7 +12,6 @@ use crate::stats::Protocol;
 
 impl v2::Service for Front {
     fn set(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
-        self.count(cx, Protocol::V2);
         self.0.may_change(cx.peer().addr())?;
         let netid = registry::Mapping::netid(mapping.prot);
         // A C portmapper cuts a port that is none to 16 bits and registers that.
@@ -30,20 +29,17 @@ impl v2::Service for Front {
     }
 
     fn unset(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
-        self.count(cx, Protocol::V2);
         let service = (Program(mapping.prog), Version(mapping.vers));
         let netids = [Netid::Udp.as_str(), Netid::Tcp.as_str()];
         self.0.unset(Protocol::V2, cx.peer().addr(), service, &netids)
     }
 
-    fn getport(&self, cx: &Context, mapping: Mapping) -> Result<u32, Fault> {
-        self.count(cx, Protocol::V2);
+    fn getport(&self, _: &Context, mapping: Mapping) -> Result<u32, Fault> {
         let (program, version) = (Program(mapping.prog), Version(mapping.vers));
         Ok(u32::from(self.0.getport(program, version, mapping.prot)))
     }
 
     fn dump(&self, cx: &Context) -> Result<Vec<PmaplistEntry>, Fault> {
-        self.count(cx, Protocol::V2);
         let list: Vec<_> = self.0.mappings().into_iter().map(to_wire).collect();
         self.fits(cx, 0, &list)?;
         Ok(list)

@@ -14,24 +14,20 @@ use crate::{Service, sockaddr};
 
 impl Front {
     pub(super) fn rpcb_set(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> Result<bool, Fault> {
-        self.count(cx, p);
         self.0.set(p, cx.peer().addr(), service(rpcb))
     }
 
     pub(super) fn rpcb_unset(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> Result<bool, Fault> {
-        self.count(cx, p);
         let netids = [rpcb.r_netid.as_str()];
         let netids = if rpcb.r_netid.is_empty() { &[][..] } else { &netids[..] };
         self.0.unset(p, cx.peer().addr(), (Program(rpcb.r_prog), Version(rpcb.r_vers)), netids)
     }
 
     pub(super) fn rpcb_getaddr(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> String {
-        self.count(cx, p);
         self.0.getaddr(p, cx.peer().addr(), service(rpcb), false)
     }
 
-    pub(super) fn rpcb_dump(&self, cx: &Context, p: Protocol) -> Result<Vec<Rpcblist>, Fault> {
-        self.count(cx, p);
+    pub(super) fn rpcb_dump(&self, cx: &Context) -> Result<Vec<Rpcblist>, Fault> {
         let list: Vec<_> = self.0.entries().into_iter().map(to_wire).collect();
         self.fits(cx, 0, &list)?;
         Ok(list)
@@ -47,16 +43,14 @@ impl Front {
         self.remote_call(cx, p, [call.prog, call.vers, call.proc], indirect)
     }
 
-    pub(super) fn rpcb_gettime(&self, cx: &Context, p: Protocol) -> u32 {
-        self.count(cx, p);
+    pub(super) fn rpcb_gettime() -> u32 {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         // A clock before 1970 or after 2106 is wrong anyway.
         since_1970.map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
     }
 
     /// What is no address of the caller's transport gives an empty buffer.
-    pub(super) fn rpcb_uaddr2taddr(&self, cx: &Context, p: Protocol, uaddr: &str) -> Netbuf {
-        self.count(cx, p);
+    pub(super) fn rpcb_uaddr2taddr(cx: &Context, uaddr: &str) -> Netbuf {
         let address = uaddr.parse::<Uaddr>().ok();
         let address = address.filter(|address| address.suits(cx.peer().addr().netid()));
         let (size, native) = address.as_ref().and_then(sockaddr::to_native).unwrap_or_default();
@@ -64,8 +58,7 @@ impl Front {
     }
 
     /// What is no address of the caller's transport gives an empty text.
-    pub(super) fn rpcb_taddr2uaddr(&self, cx: &Context, p: Protocol, taddr: &Netbuf) -> String {
-        self.count(cx, p);
+    pub(super) fn rpcb_taddr2uaddr(cx: &Context, taddr: &Netbuf) -> String {
         let address = sockaddr::from_native(&taddr.buf, Family::of(cx.peer().addr().netid()));
         address.map_or_else(String::new, |address| address.to_string())
     }

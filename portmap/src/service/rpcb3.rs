@@ -21,22 +21,22 @@ impl v3::Service for Front {
     }
 
     fn dump(&self, cx: &Context) -> Result<Vec<Rpcblist>, Fault> {
-        self.rpcb_dump(cx, V3)
+        self.rpcb_dump(cx)
     }
 
     fn callit(&self, cx: &Context, call: RpcbRmtcallargs) -> Result<RpcbRmtcallres, Fault> {
         Err(self.rpcb_remote_call(cx, V3, &call, false))
     }
 
-    fn gettime(&self, cx: &Context) -> Result<u32, Fault> {
-        Ok(self.rpcb_gettime(cx, V3))
+    fn gettime(&self, _: &Context) -> Result<u32, Fault> {
+        Ok(Self::rpcb_gettime())
     }
 
     fn uaddr2taddr(&self, cx: &Context, uaddr: String) -> Result<Netbuf, Fault> {
-        Ok(self.rpcb_uaddr2taddr(cx, V3, &uaddr))
+        Ok(Self::rpcb_uaddr2taddr(cx, &uaddr))
     }
 
     fn taddr2uaddr(&self, cx: &Context, taddr: Netbuf) -> Result<String, Fault> {
-        Ok(self.rpcb_taddr2uaddr(cx, V3, &taddr))
+        Ok(Self::rpcb_taddr2uaddr(cx, &taddr))
     }
 }

@@ -13,7 +13,7 @@ use super::Front;
 use super::rpcb::service;
 use crate::Located;
 use crate::stats::Protocol::V4;
-use crate::stats::{Lookup, RemoteCall, Tally, VersionStats};
+use crate::stats::{Lookup, RemoteCall, RemoteTally, Tally, VersionStats};
 
 /// A transport of datagrams (`tpi_clts`).
 const CLTS: u32 = 1;
@@ -36,27 +36,26 @@ impl v4::Service for Front {
     }
 
     fn dump(&self, cx: &Context) -> Result<Vec<Rpcblist>, Fault> {
-        self.rpcb_dump(cx, V4)
+        self.rpcb_dump(cx)
     }
 
     fn bcast(&self, cx: &Context, call: RpcbRmtcallargs) -> Result<RpcbRmtcallres, Fault> {
         Err(self.rpcb_remote_call(cx, V4, &call, false))
     }
 
-    fn gettime(&self, cx: &Context) -> Result<u32, Fault> {
-        Ok(self.rpcb_gettime(cx, V4))
+    fn gettime(&self, _: &Context) -> Result<u32, Fault> {
+        Ok(Self::rpcb_gettime())
     }
 
     fn uaddr2taddr(&self, cx: &Context, uaddr: String) -> Result<Netbuf, Fault> {
-        Ok(self.rpcb_uaddr2taddr(cx, V4, &uaddr))
+        Ok(Self::rpcb_uaddr2taddr(cx, &uaddr))
     }
 
     fn taddr2uaddr(&self, cx: &Context, taddr: Netbuf) -> Result<String, Fault> {
-        Ok(self.rpcb_taddr2uaddr(cx, V4, &taddr))
+        Ok(Self::rpcb_taddr2uaddr(cx, &taddr))
     }
 
     fn getversaddr(&self, cx: &Context, rpcb: Rpcb) -> Result<String, Fault> {
-        self.count(cx, V4);
         Ok(self.0.getaddr(V4, cx.peer().addr(), service(&rpcb), true))
     }
 
@@ -65,7 +64,6 @@ impl v4::Service for Front {
     }
 
     fn getaddrlist(&self, cx: &Context, rpcb: Rpcb) -> Result<Vec<RpcbEntryList>, Fault> {
-        self.count(cx, V4);
         let list = self.0.getaddrlist(cx.peer().addr(), service(&rpcb));
         let list: Vec<_> = list.into_iter().map(address).collect();
         self.fits(cx, rpcb.encoded_len(), &list)?;
@@ -73,7 +71,6 @@ impl v4::Service for Front {
     }
 
     fn getstat(&self, cx: &Context) -> Result<RpcbStatByvers, Fault> {
-        self.count(cx, V4);
         let stats = self.0.stats().map(|stats| version(&stats));
         let len = stats.iter().map(Encode::encoded_len).sum();
         self.fits_len(cx, 0, len)?;
@@ -118,14 +115,14 @@ fn lookup((lookup, tally): &(Lookup, Tally)) -> RpcbsAddrlist {
     }
 }
 
-fn remote_call((call, tally): &(RemoteCall, Tally)) -> RpcbsRmtcalllist {
+fn remote_call((call, tally): &(RemoteCall, RemoteTally)) -> RpcbsRmtcalllist {
     RpcbsRmtcalllist {
         prog: call.program.0,
         vers: call.version.0,
         proc: call.procedure.0,
-        success: tally.success,
-        failure: tally.failure,
-        indirect: i32::from(call.indirect),
+        success: tally.registered.success,
+        failure: tally.registered.failure,
+        indirect: tally.indirect,
         netid: call.netid.to_string(),
     }
 }

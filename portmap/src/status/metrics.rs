@@ -70,10 +70,8 @@ fn calls(view: &View) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (version, stats) in view.versions() {
         for (name, n) in PROCEDURES[usize::from(version) - 2].iter().zip(stats.procedures) {
-            if *name != "NULL" {
-                let labels = format!("{{version=\"{version}\",procedure=\"{name}\"}}");
-                samples.push((labels, f64::from(n)));
-            }
+            let labels = format!("{{version=\"{version}\",procedure=\"{name}\"}}");
+            samples.push((labels, f64::from(n)));
         }
     }
     samples

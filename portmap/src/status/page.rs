@@ -224,7 +224,7 @@ fn write_changes(out: &mut String, view: &View) -> fmt::Result {
 fn write_calls(out: &mut String, view: &View) -> fmt::Result {
     let mut calls: Vec<(&str, [String; 3])> = Vec::new();
     for (at, (names, stats)) in PROCEDURES.iter().zip(&view.stats).enumerate() {
-        for (&name, n) in names.iter().zip(stats.procedures).skip(1) {
+        for (&name, n) in names.iter().zip(stats.procedures) {
             let found = calls.iter().position(|(other, _)| *other == name);
             let line = found.unwrap_or_else(|| {
                 calls.push((name, Default::default()));

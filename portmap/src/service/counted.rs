@@ -1,0 +1,72 @@
+//! A version of the protocol as it is served: what it does, and what holds for all procedures.
+
+use farcall::bind::proto::pmap_prot::pmap_prog::v2;
+use farcall::bind::proto::rpcb_prot::rpcbprog::{v3, v4};
+use farcall::xdr::{Decoder, Encoder};
+use farcall::{Answer, Context, Dispatch, Fault, Interface, Procedure, ProcedureInfo};
+
+use crate::Portmap;
+use crate::stats::Protocol;
+
+/// CALLIT in versions 2 and 3, BCAST in version 4.
+const CALLIT: Procedure = Procedure(5);
+
+/// Has every call counted.
+#[derive(Debug)]
+pub(super) struct Counted<D> {
+    version: D,
+    portmap: Portmap,
+    protocol: Protocol,
+}
+
+impl<D> Counted<D> {
+    pub(super) fn new(version: D, portmap: &Portmap, protocol: Protocol) -> Self {
+        Self { version, portmap: portmap.clone(), protocol }
+    }
+}
+
+impl<D: Dispatch> Dispatch for Counted<D> {
+    fn interface(&self) -> &'static Interface {
+        match self.protocol {
+            Protocol::V2 => &V2,
+            Protocol::V3 => &V3,
+            Protocol::V4 => &V4,
+        }
+    }
+
+    fn dispatch(
+        &self,
+        cx: &Context,
+        procedure: Procedure,
+        args: &mut Decoder<'_>,
+        results: &mut Encoder,
+    ) -> Result<Answer, Fault> {
+        self.portmap.count(self.protocol, procedure);
+        if procedure == Procedure::NULL {
+            return Ok(Answer::Now);
+        }
+        match self.version.dispatch(cx, procedure, args, results) {
+            // Whoever broadcasts must not be told of failures by every host.
+            Err(Fault::GarbageArgs) if procedure == CALLIT => Err(Fault::Silent),
+            outcome => outcome,
+        }
+    }
+}
+
+// Procedure 0 is executed here, to be counted as rpcbind does.
+static V2: Interface =
+    Interface { procedures: &with_null::<6>(v2::INTERFACE.procedures), ..v2::INTERFACE };
+static V3: Interface =
+    Interface { procedures: &with_null::<9>(v3::INTERFACE.procedures), ..v3::INTERFACE };
+static V4: Interface =
+    Interface { procedures: &with_null::<13>(v4::INTERFACE.procedures), ..v4::INTERFACE };
+
+/// `N` is one more than there are others.
+const fn with_null<const N: usize>(others: &[ProcedureInfo]) -> [ProcedureInfo; N] {
+    let null =
+        ProcedureInfo { number: Procedure::NULL, name: "NULL", idempotent: true, deferred: false };
+    let mut all = [null; N];
+    let (_, rest) = all.split_at_mut(1);
+    rest.copy_from_slice(others);
+    all
+}
