@@ -4,7 +4,6 @@
 //! without case, registering again what is there succeeds, and a lookup ignores a missing version
 //! so that the service itself can say which versions it has.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error as StdError;
 use std::fmt;
@@ -168,18 +167,31 @@ pub struct Registry {
     quotas: Quotas,
     /// By place in the table. The portmapper's own entries have negative places.
     entries: BTreeMap<i64, Entry>,
-    /// By program and transport, whose name is in lower case.
-    index: HashMap<Program, BTreeMap<Box<str>, Slot>>,
+    /// Flat, because a tree of its own for each program would take ten times what an entry does.
+    by_version: BTreeMap<(Program, Version, Transport), i64>,
+    in_order: BTreeSet<(Program, Transport, i64)>,
     /// The number of entries with a place from 0 by owner.
     owned: HashMap<Owner, usize>,
     next: i64,
 }
 
-/// The places of a program over one transport.
-#[derive(Debug, Default)]
-struct Slot {
-    by_version: BTreeMap<Version, i64>,
-    in_order: BTreeSet<i64>,
+/// A transport as names of transports compare: without case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Transport {
+    /// One that has no name of its own here. The first in order is the first of all.
+    Usual(Netid),
+    /// In lower case.
+    Other(Box<str>),
+}
+
+impl Transport {
+    const FIRST: Self = Self::Usual(Netid::ALL[0]);
+
+    fn of(name: &str) -> Self {
+        // `unix` is as good a name as `local` elsewhere, but not the same one in the table.
+        let usual = Netid::ALL.into_iter().find(|id| name.eq_ignore_ascii_case(id.as_str()));
+        usual.map_or_else(|| Self::Other(name.to_ascii_lowercase().into()), Self::Usual)
+    }
 }
 
 impl Registry {
@@ -297,15 +309,13 @@ impl Registry {
     /// table of any version.
     #[must_use]
     pub fn lookup(&self, program: Program, version: Version, netid: &str) -> Option<&Entry> {
-        let slot = self.slot(program, netid)?;
-        let place = slot.by_version.get(&version).or_else(|| slot.in_order.last())?;
-        self.entries.get(place)
+        self.candidates(program, version, netid).next()
     }
 
     /// The entry of this very version.
     #[must_use]
     pub fn lookup_exact(&self, program: Program, version: Version, netid: &str) -> Option<&Entry> {
-        self.entries.get(self.slot(program, netid)?.by_version.get(&version)?)
+        self.entries.get(self.by_version.get(&(program, version, Transport::of(netid)))?)
     }
 
     /// The lowest and the highest version of a program over a transport.
@@ -324,12 +334,23 @@ impl Registry {
         protocol: u32,
     ) -> Option<&Entry> {
         let netid = Mapping::netid(protocol)?.as_str();
-        let exact = self.lookup_exact(program, version, netid);
-        exact.filter(|entry| entry.mapping().is_some()).or_else(|| {
-            let places = self.slot(program, netid)?.in_order.iter().rev();
-            let mut entries = places.filter_map(|place| self.entries.get(place));
-            entries.find(|entry| entry.mapping().is_some())
-        })
+        self.candidates(program, version, netid).find(|entry| entry.mapping().is_some())
+    }
+
+    /// What a lookup may find, the best first: the entry of the version, and then those of others,
+    /// the last one in the table first.
+    pub fn candidates(
+        &self,
+        program: Program,
+        version: Version,
+        netid: &str,
+    ) -> impl Iterator<Item = &Entry> {
+        let netid = Transport::of(netid);
+        let of_netid = (program, netid.clone(), i64::MIN)..=(program, netid.clone(), i64::MAX);
+        let others = self.in_order.range(of_netid).rev().map(|&(_, _, place)| place);
+        let exact = self.by_version.get(&(program, version, netid)).copied();
+        let places = exact.into_iter().chain(others.filter(move |&other| Some(other) != exact));
+        places.filter_map(|place| self.entries.get(&place))
     }
 
     /// The entries of a version of a program over all transports, in the table's order.
@@ -388,48 +409,33 @@ impl Registry {
         Ok(())
     }
 
-    fn slot(&self, program: Program, netid: &str) -> Option<&Slot> {
-        self.index.get(&program)?.get(lower_case(netid).as_ref())
-    }
-
     /// Where the entries of a version are, in ascending order.
     fn places(&self, program: Program, version: Version, netids: &[&str]) -> Vec<i64> {
-        let Some(slots) = self.index.get(&program) else { return Vec::new() };
-        let wanted = |name: &str| {
-            netids.is_empty() || netids.iter().any(|netid| netid.eq_ignore_ascii_case(name))
+        let mut places: Vec<_> = if netids.is_empty() {
+            let all = self.by_version.range((program, version, Transport::FIRST)..);
+            let of_it = all.take_while(|((p, v, _), _)| (*p, *v) == (program, version));
+            of_it.map(|(_, &place)| place).collect()
+        } else {
+            let keys = netids.iter().map(|netid| (program, version, Transport::of(netid)));
+            keys.filter_map(|key| self.by_version.get(&key).copied()).collect()
         };
-        let mut places: Vec<i64> = slots
-            .iter()
-            .filter(|(name, _)| wanted(name))
-            .filter_map(|(_, slot)| slot.by_version.get(&version).copied())
-            .collect();
         places.sort_unstable();
+        places.dedup();
         places
     }
 
     fn insert(&mut self, place: i64, entry: Entry) {
-        let slots = self.index.entry(entry.program).or_default();
-        let slot = slots.entry(lower_case(&entry.netid).into()).or_default();
-        slot.by_version.insert(entry.version, place);
-        slot.in_order.insert(place);
+        let (program, netid) = (entry.program, Transport::of(&entry.netid));
+        self.by_version.insert((program, entry.version, netid.clone()), place);
+        self.in_order.insert((program, netid, place));
         self.entries.insert(place, entry);
     }
 
     fn remove(&mut self, place: i64) {
         let Some(entry) = self.entries.remove(&place) else { return };
-        if let Some(slots) = self.index.get_mut(&entry.program) {
-            let name = lower_case(&entry.netid);
-            if let Some(slot) = slots.get_mut(name.as_ref()) {
-                slot.by_version.remove(&entry.version);
-                slot.in_order.remove(&place);
-                if slot.in_order.is_empty() {
-                    slots.remove(name.as_ref());
-                }
-            }
-            if slots.is_empty() {
-                self.index.remove(&entry.program);
-            }
-        }
+        let (program, netid) = (entry.program, Transport::of(&entry.netid));
+        self.by_version.remove(&(program, entry.version, netid.clone()));
+        self.in_order.remove(&(program, netid, place));
         if place >= 0 {
             self.disown(entry.owner);
         }
@@ -442,13 +448,5 @@ impl Registry {
                 self.owned.remove(&owner);
             }
         }
-    }
-}
-
-fn lower_case(netid: &str) -> Cow<'_, str> {
-    if netid.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(netid.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(netid)
     }
 }
