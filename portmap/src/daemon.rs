@@ -231,10 +231,11 @@ pub fn run_reloading(
     let status = options.status.map(bind_status).transpose()?;
     register_own(&portmap, &server);
     become_user(options)?;
-    state::restore(&portmap, options)?;
+    let kept = state::restore(&portmap, options)?;
     if options.sandbox {
         confine(options);
     }
+    kept.map_or(Ok(()), |kept| kept.begin(&portmap)).map_err(DaemonError::Thread)?;
     reload::start(portmap.clone(), reload).map_err(DaemonError::Thread)?;
     announce(&server, status.as_ref(), out).map_err(DaemonError::Output)?;
     let status = status.map(|page| page.start(portmap.clone(), server.handle())).transpose();

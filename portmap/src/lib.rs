@@ -43,10 +43,12 @@ pub mod registry;
 pub mod rpcbind;
 #[cfg(feature = "daemon")]
 mod sandbox;
+mod scribe;
 mod service;
 pub mod sockaddr;
 pub mod stats;
 #[cfg(feature = "daemon")]
 mod status;
+mod table;
 
 pub use portmap::{Located, PROGRAM, Portmap, Service, Snapshot};

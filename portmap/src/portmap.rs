@@ -1,6 +1,6 @@
-use std::error::Error as StdError;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Instant, SystemTime};
+use std::io;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
+use std::time::Instant;
 
 use farcall::bind::{Family, Uaddr};
 use farcall::{Fault, Netid, PeerAddr, Program, Version};
@@ -10,9 +10,10 @@ use crate::activity::{Activity, Reason};
 use crate::address::{self, HostInterfaces};
 use crate::journal::Journal;
 use crate::probe::Probes;
-use crate::rate::Rates;
-use crate::registry::{Change, Entry, Mapping, Quotas, Registry, SetError};
-use crate::stats::{Lookup, Protocol, RemoteCall, Stats, VersionStats};
+use crate::registry::{Entry, Mapping, Quotas, Registry, SetError};
+use crate::scribe::Scribe;
+use crate::stats::{Lookup, Protocol, RemoteCall, VersionStats};
+use crate::table::{Refusal, Table, Wanted};
 
 /// The portmapper's own program number.
 pub const PROGRAM: Program = Program(100_000);
@@ -26,86 +27,9 @@ pub struct Portmap(Arc<Shared>);
 struct Shared {
     access: RwLock<Access>,
     interfaces: HostInterfaces,
-    tables: Mutex<Tables>,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    registry: Registry,
-    stats: Stats,
-    activity: Activity,
-    journal: Option<Journal>,
-    /// If what nobody serves is to be removed.
-    probes: Option<Probes>,
-    rates: Rates,
-}
-
-/// Why a change was not accepted, for the log.
-type Refusal = Box<dyn StdError>;
-
-impl Tables {
-    fn set(&mut self, entry: Entry) -> Result<(), Refusal> {
-        match self.registry.plan_set(entry)? {
-            Some(change) => self.change(change).map(drop),
-            None => Ok(()),
-        }
-    }
-
-    fn unset(
-        &mut self,
-        program: Program,
-        version: Version,
-        netids: &[&str],
-        owner: Owner,
-    ) -> Result<usize, Refusal> {
-        match self.registry.plan_unset(program, version, netids, owner)? {
-            Some(change) => self.change(change),
-            None => Ok(0),
-        }
-    }
-
-    /// What `find` finds and somebody serves. What nobody does is removed, and it may find another.
-    fn find(&mut self, find: impl Fn(&Registry) -> Option<&Entry>) -> Option<Entry> {
-        loop {
-            let entry = find(&self.registry)?.clone();
-            if !self.is_dead(&entry) {
-                return Some(entry);
-            }
-            if !self.remove(&entry) {
-                return None;
-            }
-        }
-    }
-
-    fn is_dead(&mut self, entry: &Entry) -> bool {
-        self.probes.as_mut().is_some_and(|probes| probes.is_dead(Instant::now(), entry))
-    }
-
-    /// Whether what nobody serves could be removed.
-    fn remove(&mut self, entry: &Entry) -> bool {
-        let Entry { program, version, ref netid, .. } = *entry;
-        let removed = self.unset(program, version, &[netid], Owner::Superuser).is_ok();
-        if removed {
-            self.activity.ended();
-            log::info!("removed, nobody has the address: {entry}");
-        }
-        removed
-    }
-
-    fn count_refusal<T>(&mut self, result: &Result<T, Refusal>) {
-        if let Err(error) = result {
-            self.activity.refuse(Reason::of(error.as_ref()));
-        }
-    }
-
-    /// Kept first: what is answered is never more than what is kept.
-    fn change(&mut self, change: Change) -> Result<usize, Refusal> {
-        if let Some(journal) = &mut self.journal {
-            journal.record(&change, &self.registry)?;
-        }
-        self.activity.change(SystemTime::now(), &change);
-        Ok(self.registry.apply(change))
-    }
+    table: Arc<Table>,
+    /// Makes the changes, if they are kept.
+    scribe: OnceLock<Scribe>,
 }
 
 /// A version of a program, and text that came with it.
@@ -148,19 +72,20 @@ impl Portmap {
     /// A portmapper with an empty table.
     #[must_use]
     pub fn new(access: Access, quotas: Quotas) -> Self {
-        let tables = Mutex::new(Tables { registry: Registry::new(quotas), ..Tables::default() });
+        let table = Arc::new(Table::new(Registry::new(quotas)));
         let access = RwLock::new(access);
-        Self(Arc::new(Shared { access, tables, ..Shared::default() }))
+        Self(Arc::new(Shared { access, table, ..Shared::default() }))
     }
 
     /// Has other rules from now on. What is registered stays, even if there is more of it than the
     /// quotas allow.
     pub fn reconfigure(&self, access: Access, quotas: Quotas, prune: bool) {
         *self.0.access.write().unwrap_or_else(PoisonError::into_inner) = access;
-        let mut tables = self.tables();
-        tables.registry.set_quotas(quotas);
-        if prune != tables.probes.is_some() {
-            tables.probes = prune.then(|| Probes::new(Instant::now()));
+        let table = &self.0.table;
+        table.alter(|registry| registry.set_quotas(quotas));
+        let mut counts = table.counts();
+        if prune != counts.probes.is_some() {
+            counts.probes = prune.then(|| Probes::new(Instant::now()));
         }
     }
 
@@ -172,15 +97,15 @@ impl Portmap {
     /// transports in the order that rpcbind has: `local`, `udp`, `tcp`, `udp6`, `tcp6`.
     pub fn set_own(&self, netid: Netid, address: &Uaddr) {
         let versions = if Family::of(netid) == Family::Inet { 2..=4 } else { 3..=4 };
-        let mut tables = self.tables();
         for version in versions.map(Version) {
-            tables.registry.set_own(Entry {
+            let entry = Entry {
                 program: PROGRAM,
                 version,
                 netid: netid.to_string(),
                 address: address.to_string(),
                 owner: Owner::Superuser,
-            });
+            };
+            self.0.table.alter(|registry| registry.set_own(entry));
         }
     }
 
@@ -189,37 +114,43 @@ impl Portmap {
     /// # Errors
     /// See [`SetError`].
     pub fn restore(&self, entry: Entry) -> Result<(), SetError> {
-        self.tables().registry.restore(entry)
+        self.0.table.alter(|registry| registry.restore(entry))
     }
 
-    /// Hands the table to a function, while nobody can change it.
-    pub fn with_table<R>(&self, f: impl FnOnce(&Registry) -> R) -> R {
-        f(&self.tables().registry)
+    /// Hands the table to a function. A change waits until it is done.
+    pub(crate) fn with_table<R>(&self, f: impl FnOnce(&Registry) -> R) -> R {
+        f(&self.0.table.read())
     }
 
     /// From now on removes what is looked up and has an address that nobody on this host has: its
     /// service has ended without a word.
     pub fn prune(&self) {
-        self.tables().probes = Some(Probes::new(Instant::now()));
+        self.0.table.counts().probes = Some(Probes::new(Instant::now()));
     }
 
-    /// From now on keeps every change in the journal before it is answered; a change that cannot
-    /// be kept is refused. What is registered now is written first, and if that fails, it is tried
-    /// again with the next change.
-    pub fn keep_in(&self, mut journal: Journal) {
-        let mut tables = self.tables();
-        if let Err(error) = journal.rewrite(&tables.registry) {
-            log::error!("changes are refused until the journal can be written: {error}");
+    /// From now on keeps every change in the journal before it is made and answered, by a thread of
+    /// its own: who looks up does not wait for the disk. A change that cannot be kept is refused.
+    /// What is registered now is written first, and if that fails, it is tried again with the next
+    /// change.
+    ///
+    /// # Errors
+    /// The thread cannot be started. Nothing has changed then.
+    pub fn keep_in(&self, journal: Journal) -> io::Result<()> {
+        let table = &self.0.table;
+        if self.0.scribe.get().is_none() {
+            // Of two at once, one makes all changes, and the other none.
+            let _ = self.0.scribe.set(Scribe::start(Arc::clone(table))?);
         }
-        tables.journal = Some(journal);
+        table.keep_in(journal);
+        Ok(())
     }
 
     /// Counts a call.
     pub(crate) fn count(&self, protocol: Protocol, procedure: farcall::Procedure) {
-        self.tables().stats.of(protocol).call(procedure);
+        self.0.table.counts().stats.of(protocol).call(procedure);
     }
 
-    /// Registers; whether that was accepted.
+    /// Registers; whether that was accepted. Returns when it is kept, if it is to be.
     ///
     /// # Errors
     /// The caller may not.
@@ -229,20 +160,11 @@ impl Portmap {
         peer: &PeerAddr,
         service: Service<'_>,
     ) -> Result<bool, Fault> {
-        let owner = self.may_change(peer)?;
-        let Service { program, version, .. } = service;
-        let (netid, address) = (service.netid.to_owned(), service.address.to_owned());
-        let mut tables = self.tables();
-        let result = tables.set(Entry { program, version, netid, address, owner });
-        tables.stats.of(protocol).set(result.is_ok());
-        tables.count_refusal(&result);
-        drop(tables);
-        log_set(peer, service, &result);
-        Ok(result.is_ok())
+        awaited(|done| self.begin_set(protocol, peer, service, done))
     }
 
     /// Removes a version of a program over the named transports, or over all if none is named;
-    /// whether that was accepted.
+    /// whether that was accepted. Returns when it is kept, if it is to be.
     ///
     /// # Errors
     /// The caller may not.
@@ -250,20 +172,97 @@ impl Portmap {
         &self,
         protocol: Protocol,
         peer: &PeerAddr,
-        (program, version): (Program, Version),
+        service: (Program, Version),
         netids: &[&str],
     ) -> Result<bool, Fault> {
-        let owner = self.may_change(peer)?;
-        let mut tables = self.tables();
-        let result = tables.unset(program, version, netids, owner);
-        tables.stats.of(protocol).unset(result.is_ok());
-        tables.count_refusal(&result);
-        drop(tables);
-        match result {
-            Ok(removed) => log::debug!("{peer}: unset {program}/{version}: {removed} removed"),
-            Err(ref error) => log::debug!("{peer}: unset {program}/{version} refused: {error}"),
+        awaited(|done| self.begin_unset(protocol, peer, service, netids, done))
+    }
+
+    /// As [`set`](Self::set), which does not wait: `done` is told, by any thread.
+    pub(crate) fn begin_set(
+        &self,
+        protocol: Protocol,
+        peer: &PeerAddr,
+        service: Service<'_>,
+        done: impl FnOnce(Result<bool, Fault>) + Send + 'static,
+    ) {
+        let owner = match self.may_change(peer) {
+            Ok(owner) => owner,
+            Err(fault) => return done(Err(fault)),
+        };
+        let Service { program, version, .. } = service;
+        let (netid, address) = (service.netid.to_owned(), service.address.to_owned());
+        let entry = Entry { program, version, netid, address, owner };
+        let (peer, what, table) = (*peer, entry.clone(), Arc::clone(&self.0.table));
+        self.change(Wanted::Set(entry), move |result| {
+            let mut counts = table.counts();
+            counts.stats.of(protocol).set(result.is_ok());
+            counts.refused(&result);
+            drop(counts);
+            log_set(&peer, &what, &result);
+            done(Ok(result.is_ok()));
+        });
+    }
+
+    /// As [`unset`](Self::unset), which does not wait: `done` is told, by any thread.
+    pub(crate) fn begin_unset(
+        &self,
+        protocol: Protocol,
+        peer: &PeerAddr,
+        (program, version): (Program, Version),
+        netids: &[&str],
+        done: impl FnOnce(Result<bool, Fault>) + Send + 'static,
+    ) {
+        let owner = match self.may_change(peer) {
+            Ok(owner) => owner,
+            Err(fault) => return done(Err(fault)),
+        };
+        let netids = netids.iter().map(|&netid| netid.to_owned()).collect();
+        let (peer, table) = (*peer, Arc::clone(&self.0.table));
+        self.change(Wanted::Unset { program, version, netids, owner }, move |result| {
+            let mut counts = table.counts();
+            counts.stats.of(protocol).unset(result.is_ok());
+            counts.refused(&result);
+            drop(counts);
+            match &result {
+                Ok(removed) => log::debug!("{peer}: unset {program}/{version}: {removed} removed"),
+                Err(error) => log::debug!("{peer}: unset {program}/{version} refused: {error}"),
+            }
+            done(Ok(result.is_ok()));
+        });
+    }
+
+    fn change(&self, wanted: Wanted, done: impl FnOnce(Result<usize, Refusal>) + Send + 'static) {
+        match self.0.scribe.get() {
+            Some(scribe) => scribe.change(wanted, Box::new(done)),
+            None => done(self.0.table.change(wanted)),
         }
-        Ok(result.is_ok())
+    }
+
+    /// Has `find` look in the table, and ask of what it finds whether anybody serves it. What nobody
+    /// does is removed.
+    fn find<R>(&self, find: impl FnOnce(&Registry, &mut dyn FnMut(&&Entry) -> bool) -> R) -> R {
+        let mut ended = Vec::new();
+        let found = find(&self.0.table.read(), &mut |entry| {
+            let mut counts = self.0.table.counts();
+            let probes = counts.probes.as_mut();
+            let is_dead = probes.is_some_and(|probes| probes.is_dead(Instant::now(), entry));
+            if is_dead {
+                ended.push((*entry).clone());
+            }
+            !is_dead
+        });
+        ended.into_iter().for_each(|entry| self.remove_ended(entry));
+        found
+    }
+
+    fn remove_ended(&self, entry: Entry) {
+        let what = entry.clone();
+        self.change(Wanted::Ended(entry), move |result| {
+            if matches!(result, Ok(1..)) {
+                log::info!("removed, nobody has the address: {what}");
+            }
+        });
     }
 
     /// The address of a service over the caller's transport; empty if there is none. If the
@@ -278,26 +277,31 @@ impl Portmap {
     ) -> String {
         let netid = peer.netid();
         let Service { program, version, .. } = service;
-        let mut tables = self.tables();
-        let find = if exact { Registry::lookup_exact } else { Registry::lookup };
-        let entry = tables.find(|registry| find(registry, program, version, netid.as_str()));
-        let registered = entry.map(|entry| entry.address);
+        let registered = self.find(|table, is_served| {
+            let netid = netid.as_str();
+            let entry = if exact {
+                table.lookup_exact(program, version, netid).filter(is_served)
+            } else {
+                table.candidates(program, version, netid).find(is_served)
+            };
+            entry.map(|entry| entry.address.clone())
+        });
         let lookup = Lookup { program, version, netid };
-        tables.stats.of(protocol).lookup(lookup, registered.is_some());
-        drop(tables);
+        self.0.table.counts().stats.of(protocol).lookup(lookup, registered.is_some());
         registered.map_or_else(String::new, |text| self.merge(&text, service.address, peer))
     }
 
     /// The port of a service over an IP protocol, or 0.
     #[must_use]
     pub fn getport(&self, program: Program, version: Version, protocol: u32) -> u16 {
-        let mut tables = self.tables();
-        let entry = tables.find(|registry| registry.lookup_mapping(program, version, protocol));
-        let mapping = entry.as_ref().and_then(Entry::mapping);
-        if let Some(netid) = Mapping::netid(protocol) {
-            let lookup = Lookup { program, version, netid };
-            tables.stats.of(Protocol::V2).lookup(lookup, mapping.is_some());
-        }
+        let Some(netid) = Mapping::netid(protocol) else { return 0 };
+        let mapping = self.find(|table, is_served| {
+            let candidates = table.candidates(program, version, netid.as_str());
+            let mut shown = candidates.filter(|entry| entry.mapping().is_some());
+            shown.find(is_served).and_then(Entry::mapping)
+        });
+        let lookup = Lookup { program, version, netid };
+        self.0.table.counts().stats.of(Protocol::V2).lookup(lookup, mapping.is_some());
         mapping.map_or(0, |mapping| mapping.port)
     }
 
@@ -306,24 +310,17 @@ impl Portmap {
     pub fn getaddrlist(&self, peer: &PeerAddr, service: Service<'_>) -> Vec<Located> {
         let family = Family::of(peer.netid());
         let Service { program, version, .. } = service;
-        let mut tables = self.tables();
-        let all: Vec<_> = tables.registry.lookup_all(program, version).cloned().collect();
-        let mut found = Vec::new();
-        for entry in all {
-            match Netid::from_name(&entry.netid) {
-                Some(netid) if Family::of(netid) == family => {
-                    if tables.is_dead(&entry) {
-                        tables.remove(&entry);
-                    } else {
-                        found.push((netid, entry.address));
-                    }
-                }
-                _ => {}
-            }
-        }
+        let found: Vec<_> = self.find(|table, is_served| {
+            let all = table.lookup_all(program, version);
+            let of_family = all.filter_map(|entry| {
+                let netid = Netid::from_name(&entry.netid)?;
+                (Family::of(netid) == family && is_served(&entry))
+                    .then(|| (netid, entry.address.clone()))
+            });
+            of_family.collect()
+        });
         let lookup = Lookup { program, version, netid: peer.netid() };
-        tables.stats.of(Protocol::V4).lookup(lookup, !found.is_empty());
-        drop(tables);
+        self.0.table.counts().stats.of(Protocol::V4).lookup(lookup, !found.is_empty());
         let merge = |(netid, registered): (Netid, String)| Located {
             address: self.merge(&registered, service.address, peer),
             netid,
@@ -346,10 +343,11 @@ impl Portmap {
         if let Err(fault) = self.access().remote_call(peer, program, procedure) {
             return fault;
         }
-        let mut tables = self.tables();
-        let versions = tables.registry.versions(program, netid.as_str());
-        let exact = tables.registry.lookup_exact(program, version, netid.as_str()).is_some();
-        tables.stats.of(protocol).remote_call(call, indirect, exact);
+        let table = self.0.table.read();
+        let versions = table.versions(program, netid.as_str());
+        let exact = table.lookup_exact(program, version, netid.as_str()).is_some();
+        drop(table);
+        self.0.table.counts().stats.of(protocol).remote_call(call, indirect, exact);
         match versions {
             _ if !indirect => Fault::Silent,
             _ if exact => Fault::SystemErr,
@@ -361,19 +359,19 @@ impl Portmap {
     /// The whole table.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
-        self.tables().registry.list().cloned().collect()
+        self.0.table.read().list().cloned().collect()
     }
 
     /// The table as version 2 of the protocol shows it.
     #[must_use]
     pub fn mappings(&self) -> Vec<Mapping> {
-        self.tables().registry.mappings().collect()
+        self.0.table.read().mappings().collect()
     }
 
     /// What versions 2, 3 and 4 counted.
     #[must_use]
     pub fn stats(&self) -> [VersionStats; 3] {
-        self.tables().stats.versions().clone()
+        self.0.table.counts().stats.versions().clone()
     }
 
     /// Whether the caller may change the table, and as whom.
@@ -391,49 +389,56 @@ impl Portmap {
     ) -> Result<(), Fault> {
         let may = self.access().reply(peer, call, reply).and_then(|()| {
             let to = access::amplified(peer, call, reply);
-            let is_too_often = to.is_some_and(|to| !self.tables().rates.allow(Instant::now(), to));
+            let mut counts = self.0.table.counts();
+            let is_too_often = to.is_some_and(|to| !counts.rates.allow(Instant::now(), to));
             if is_too_often { Err(Fault::SystemErr) } else { Ok(()) }
         });
         may.inspect_err(|_| self.refuse(Reason::Amplification))
     }
 
     fn refuse(&self, reason: Reason) {
-        self.tables().activity.refuse(reason);
+        self.0.table.counts().activity.refuse(reason);
     }
 
     /// Whether changes can be kept; `None` if they are not to be.
     #[must_use]
     pub fn keeps(&self) -> Option<bool> {
-        self.tables().journal.as_ref().map(Journal::is_sound)
+        self.0.table.counts().keeps
     }
 
     /// What is registered, and what happened.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let tables = self.tables();
+        let entries = self.entries();
+        let counts = self.0.table.counts();
         Snapshot {
-            entries: tables.registry.list().cloned().collect(),
-            stats: tables.stats.versions().clone(),
-            activity: tables.activity.clone(),
-            keeps: tables.journal.as_ref().map(Journal::is_sound),
+            entries,
+            stats: counts.stats.versions().clone(),
+            activity: counts.activity.clone(),
+            keeps: counts.keeps,
         }
     }
 
     fn merge(&self, registered: &str, hint: &str, peer: &PeerAddr) -> String {
         address::merge(registered, hint, peer.ip(), &self.0.interfaces.list())
     }
-
-    fn tables(&self) -> MutexGuard<'_, Tables> {
-        // Every change is complete before anything that could panic.
-        self.0.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn log_set(peer: &PeerAddr, service: Service<'_>, result: &Result<(), Refusal>) {
-    let Service { program, version, netid, address } = service;
+/// Waits for what `begin` begins.
+fn awaited<T: Send + 'static>(
+    begin: impl FnOnce(Box<dyn FnOnce(Result<T, Fault>) + Send>),
+) -> Result<T, Fault> {
+    let (done, result) = mpsc::channel();
+    begin(Box::new(move |result| drop(done.send(result))));
+    // It is not told if who would tell it has panicked.
+    result.recv().unwrap_or(Err(Fault::SystemErr))
+}
+
+fn log_set(peer: &PeerAddr, entry: &Entry, result: &Result<usize, Refusal>) {
+    let Entry { program, version, netid, address, .. } = entry;
     // The text is somebody else's: escaped, and only as much as is sound.
     match result {
-        Ok(()) => log::debug!("{peer}: set {program}/{version} {netid:?} {address:?}"),
+        Ok(_) => log::debug!("{peer}: set {program}/{version} {netid:?} {address:?}"),
         Err(error) => log::debug!("{peer}: set {program}/{version} refused: {error}"),
     }
 }

@@ -321,20 +321,11 @@ impl Registry {
     /// The lowest and the highest version of a program over a transport.
     #[must_use]
     pub fn versions(&self, program: Program, netid: &str) -> Option<(Version, Version)> {
-        let versions = &self.slot(program, netid)?.by_version;
-        Some((*versions.first_key_value()?.0, *versions.last_key_value()?.0))
-    }
-
-    /// As [`lookup`](Self::lookup), among what version 2 of the protocol shows.
-    #[must_use]
-    pub fn lookup_mapping(
-        &self,
-        program: Program,
-        version: Version,
-        protocol: u32,
-    ) -> Option<&Entry> {
-        let netid = Mapping::netid(protocol)?.as_str();
-        self.candidates(program, version, netid).find(|entry| entry.mapping().is_some())
+        let places = self.places_over(program, Transport::of(netid));
+        let entries = places.filter_map(|place| self.entries.get(&place));
+        let mut versions: Vec<_> = entries.map(|entry| entry.version).collect();
+        versions.sort_unstable();
+        Some((*versions.first()?, *versions.last()?))
     }
 
     /// What a lookup may find, the best first: the entry of the version, and then those of others,
@@ -346,8 +337,7 @@ impl Registry {
         netid: &str,
     ) -> impl Iterator<Item = &Entry> {
         let netid = Transport::of(netid);
-        let of_netid = (program, netid.clone(), i64::MIN)..=(program, netid.clone(), i64::MAX);
-        let others = self.in_order.range(of_netid).rev().map(|&(_, _, place)| place);
+        let others = self.places_over(program, netid.clone()).rev();
         let exact = self.by_version.get(&(program, version, netid)).copied();
         let places = exact.into_iter().chain(others.filter(move |&other| Some(other) != exact));
         places.filter_map(|place| self.entries.get(&place))
@@ -407,6 +397,16 @@ impl Registry {
             return Err(SetError::Quota);
         }
         Ok(())
+    }
+
+    /// Where the entries of a program over a transport are, in ascending order.
+    fn places_over(
+        &self,
+        program: Program,
+        netid: Transport,
+    ) -> impl DoubleEndedIterator<Item = i64> {
+        let of_netid = (program, netid.clone(), i64::MIN)..=(program, netid, i64::MAX);
+        self.in_order.range(of_netid).map(|&(_, _, place)| place)
     }
 
     /// Where the entries of a version are, in ascending order.

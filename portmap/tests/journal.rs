@@ -7,11 +7,15 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
-use farcall::{PeerAddr, Program, Version};
+use farcall::bind::{Portmapper, Registration};
+use farcall::{Netid, PeerAddr, Program, Server, ServerBuilder, Version};
 use farcall_portmap::access::{Access, Owner};
-use farcall_portmap::journal::{Disk, Folder, FolderError, Journal};
+use farcall_portmap::journal::{Disk, Folder, FolderError, Image, Journal};
 use farcall_portmap::registry::{Change, Entry, Quotas, Registry};
 use farcall_portmap::stats::Protocol;
 use farcall_portmap::{Portmap, Service};
@@ -19,6 +23,7 @@ use farcall_portmap::{Portmap, Service};
 use support::Scratch;
 
 const P: Program = Program(0x2000_0001);
+const PATIENCE: Duration = Duration::from_secs(20);
 const ROOT: PeerAddr = PeerAddr::Unix { uid: 0, gid: 0, pid: 0, connection: 1 };
 
 /// How a write goes wrong.
@@ -119,7 +124,7 @@ fn portmap(disk: &Scripted) -> Portmap {
     for entry in table.list() {
         portmap.restore(entry.clone()).expect("an empty table");
     }
-    portmap.keep_in(journal);
+    portmap.keep_in(journal).expect("a thread");
     portmap
 }
 
@@ -248,6 +253,73 @@ fn a_corrupt_journal_is_set_aside_and_not_believed() {
     assert_eq!(disk.table(), entries(&[3]));
 }
 
+/// A disk that says when it is to write, and does so when it is let.
+#[derive(Debug)]
+struct Slow {
+    begun: Sender<()>,
+    go_on: Receiver<()>,
+}
+
+impl Disk for Slow {
+    fn load(&mut self) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn append(&mut self, _bytes: &[u8]) -> io::Result<()> {
+        self.begun.send(()).expect("somebody waits for it");
+        self.go_on.recv().map_err(io::Error::other)
+    }
+
+    fn cut(&mut self, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn replace(&mut self, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_aside(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn who_looks_up_waits_for_no_disk() {
+    let access = Access { loopback: true, ..Access::default() };
+    let portmap = Portmap::new(access, Quotas::default());
+    let ((begun, begins), (go, go_on)) = (channel(), channel());
+    let (journal, _) = Journal::open(Box::new(Slow { begun, go_on }));
+    portmap.keep_in(journal).expect("a thread");
+    let server = Server::builder().tcp("127.0.0.1:0");
+    let server = portmap.services().into_iter().fold(server, ServerBuilder::shared_service);
+    let server = server.start().expect("it serves");
+    let addr = server.tcp_addrs().next().expect("TCP");
+    let ask = &Portmapper::at(addr).timeout(PATIENCE);
+    let registration = |version| {
+        let address = "0.0.0.0.8.1".parse().expect("an address");
+        Registration::new(P, Version(version), Netid::Tcp, address)
+    };
+    let found = |version| ask.getport(P, Version(version), Netid::Tcp).expect("an answer");
+
+    thread::scope(|scope| {
+        let sets = [1, 2].map(|version| scope.spawn(move || ask.set(&registration(version))));
+        // The one writes, and the other waits for it.
+        begins.recv_timeout(PATIENCE).expect("it writes");
+        assert_eq!(found(1), None, "not before it is kept");
+        assert_eq!(ask.dump().expect("an answer"), []);
+        assert_eq!(portmap.keeps(), Some(true));
+        assert!(sets.iter().all(|set| !set.is_finished()), "not before it is kept");
+        go.send(()).expect("it waits");
+        begins.recv_timeout(PATIENCE).expect("it writes");
+        // Whichever came first: another version is as good.
+        assert_eq!(found(1), Some(2049));
+        go.send(()).expect("it waits");
+        sets.into_iter().for_each(|set| set.join().expect("no panic").expect("accepted"));
+    });
+    assert_eq!(ask.dump().expect("an answer").len(), 2);
+    server.stop().expect("a clean end");
+}
+
 fn opened(path: &Path) -> (Journal, Registry) {
     Journal::open(Box::new(Folder::open(path).expect("ours")))
 }
@@ -257,8 +329,8 @@ fn folder() -> Scratch {
     let scratch = Scratch::new();
     let (mut journal, table) = opened(scratch.path());
     assert!(table.is_empty());
-    journal.rewrite(&table).expect("there is room");
-    journal.record(&Change::Set(entry(1)), &table).expect("there is room");
+    journal.rewrite(&Image::of(&table)).expect("there is room");
+    journal.record(&Change::Set(entry(1)), || Image::of(&table)).expect("there is room");
     scratch
 }
 
@@ -276,7 +348,7 @@ fn a_folder_keeps_it() {
     // What a crash while it was written anew has left is in nobody's way.
     fs::write(scratch.path().join("journal.new"), b"half").expect("written");
     let (mut journal, table) = opened(scratch.path());
-    journal.rewrite(&table).expect("there is room");
+    journal.rewrite(&Image::of(&table)).expect("there is room");
     drop(journal);
     assert_eq!(kept(scratch.path()), entries(&[1]));
     assert!(!scratch.path().join("journal.new").exists());
@@ -325,8 +397,8 @@ fn a_file_that_somebody_else_could_have_written_is_set_aside() {
         assert!(!path.exists(), "{what}");
         let aside = scratch.path().join("journal.corrupt");
         assert!(aside.symlink_metadata().is_ok(), "{what}");
-        journal.rewrite(&table).expect("there is room");
-        journal.record(&Change::Set(entry(2)), &table).expect("there is room");
+        journal.rewrite(&Image::of(&table)).expect("there is room");
+        journal.record(&Change::Set(entry(2)), || Image::of(&table)).expect("there is room");
         drop(journal);
         assert_eq!(kept(scratch.path()), entries(&[2]), "{what}");
     }

@@ -1,14 +1,26 @@
 //! What was registered before the daemon started, and what is after it.
 
+use std::io;
 use std::path::Path;
 
 use super::{DaemonError, Options};
-use crate::journal::{Folder, Journal};
+use crate::journal::{Folder, Image, Journal};
 use crate::registry::Registry;
 use crate::{Portmap, probe, rpcbind};
 
-/// Registers again what was registered, and from now on keeps what is.
-pub(super) fn restore(portmap: &Portmap, options: &Options) -> Result<(), DaemonError> {
+/// Where changes will be kept.
+pub(super) struct Kept<'a> {
+    journal: Journal,
+    state_dir: &'a Path,
+    /// Where rpcbind's files are, if it was they that were read.
+    taken_over: Option<&'a Path>,
+}
+
+/// Registers again what was registered.
+pub(super) fn restore<'a>(
+    portmap: &Portmap,
+    options: &'a Options,
+) -> Result<Option<Kept<'a>>, DaemonError> {
     if options.prune {
         portmap.prune();
     }
@@ -16,19 +28,27 @@ pub(super) fn restore(portmap: &Portmap, options: &Options) -> Result<(), Daemon
     let Some(path) = &options.state_dir else {
         restore_all(portmap, &left.unwrap_or_default(), options.prune);
         log::info!("without a --state-dir, registrations are lost at the end");
-        return Ok(());
+        return Ok(None);
     };
     let (journal, table) = open(path)?;
     // Who reads them removes them: if they are there, rpcbind was the last.
     restore_all(portmap, left.as_ref().unwrap_or(&table), options.prune);
-    portmap.keep_in(journal);
-    log::info!("registrations are kept in {}", path.display());
-    if let (Some(dir), Some(_)) = (&options.warm_start, left)
-        && let Err(error) = rpcbind::remove(dir)
-    {
-        log::warn!("rpcbind's files stay in {}: {error}", dir.display());
+    let taken_over = left.and(options.warm_start.as_deref());
+    Ok(Some(Kept { journal, state_dir: path, taken_over }))
+}
+
+impl Kept<'_> {
+    /// From now on keeps what is registered: by a thread, which may do what this one may.
+    pub(super) fn begin(self, portmap: &Portmap) -> io::Result<()> {
+        portmap.keep_in(self.journal)?;
+        log::info!("registrations are kept in {}", self.state_dir.display());
+        if let Some(dir) = self.taken_over
+            && let Err(error) = rpcbind::remove(dir)
+        {
+            log::warn!("rpcbind's files stay in {}: {error}", dir.display());
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Leaves what is registered where rpcbind would.
@@ -63,10 +83,10 @@ pub fn export(state_dir: &Path, dir: &Path) -> Result<usize, DaemonError> {
 pub fn import(dir: &Path, state_dir: &Path) -> Result<usize, DaemonError> {
     let failed = |path: &Path, source| DaemonError::Copy { path: path.to_owned(), source };
     let table = rpcbind::read(dir)
-        .and_then(|table| table.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
+        .and_then(|table| table.ok_or_else(|| io::ErrorKind::NotFound.into()))
         .map_err(|source| failed(dir, source))?;
     let (mut journal, _) = open(state_dir)?;
-    journal.rewrite(&table).map_err(|source| failed(state_dir, source))?;
+    journal.rewrite(&Image::of(&table)).map_err(|source| failed(state_dir, source))?;
     Ok(table.len())
 }
 

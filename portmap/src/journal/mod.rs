@@ -50,6 +50,22 @@ pub trait Disk: fmt::Debug + Send {
 /// Dead records that are left alone: rewriting a short file more often is not worth it.
 const SLACK: usize = 256;
 
+/// A journal of a whole table, as it is to be on a disk.
+#[derive(Debug)]
+pub struct Image {
+    bytes: Vec<u8>,
+    records: usize,
+}
+
+impl Image {
+    /// That of this table, without the portmapper's own entries.
+    #[must_use]
+    pub fn of(table: &Registry) -> Self {
+        let (bytes, records) = format::whole(table);
+        Self { bytes, records }
+    }
+}
+
 /// Changes on a disk.
 #[derive(Debug)]
 pub struct Journal {
@@ -88,11 +104,12 @@ impl Journal {
         Folder::read(folder).and_then(|bytes| table(&bytes))
     }
 
-    /// Keeps a change of the table, which is as before it.
+    /// Keeps a change of the table. `table` is asked for it as it is before the change, if the
+    /// journal is to be written anew.
     ///
     /// # Errors
     /// It is not kept, and not to be made.
-    pub fn record(&mut self, change: &Change, table: &Registry) -> io::Result<()> {
+    pub fn record(&mut self, change: &Change, table: impl FnOnce() -> Image) -> io::Result<()> {
         let result = self.make_room(table).and_then(|()| self.append(change));
         if let Err(error) = &result {
             // Once: a caller can repeat it as often as it likes.
@@ -114,22 +131,21 @@ impl Journal {
     ///
     /// # Errors
     /// What is on disk is what was there, or the table.
-    pub fn rewrite(&mut self, table: &Registry) -> io::Result<()> {
-        let (bytes, records) = format::whole(table);
-        self.disk.replace(&bytes)?;
-        self.len = bytes.len() as u64;
-        self.records = records;
-        self.most = 2 * records + SLACK;
+    pub fn rewrite(&mut self, table: &Image) -> io::Result<()> {
+        self.disk.replace(&table.bytes)?;
+        self.len = table.bytes.len() as u64;
+        self.records = table.records;
+        self.most = 2 * table.records + SLACK;
         self.is_sound = true;
         Ok(())
     }
 
-    fn make_room(&mut self, table: &Registry) -> io::Result<()> {
+    fn make_room(&mut self, table: impl FnOnce() -> Image) -> io::Result<()> {
         if !self.is_sound {
-            self.rewrite(table)?;
+            self.rewrite(&table())?;
             log::info!("the journal is written anew");
         } else if self.records >= self.most
-            && let Err(error) = self.rewrite(table)
+            && let Err(error) = self.rewrite(&table())
         {
             self.most *= 2;
             log::warn!("the journal cannot be shortened: {error}");

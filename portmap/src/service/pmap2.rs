@@ -3,7 +3,7 @@
 use farcall::bind::Uaddr;
 use farcall::bind::proto::pmap_prot::pmap_prog::v2;
 use farcall::bind::proto::pmap_prot::{CallArgs, CallResult, Mapping, PmaplistEntry};
-use farcall::{Context, Fault, Netid, Program, Version};
+use farcall::{Context, Fault, Netid, Program, Reply, Version};
 
 use super::Front;
 use crate::Service;
@@ -11,12 +11,14 @@ use crate::registry;
 use crate::stats::Protocol;
 
 impl v2::Service for Front {
-    fn set(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
-        self.0.may_change(cx.peer().addr())?;
+    fn set(&self, cx: &Context, mapping: Mapping, reply: Reply<bool>) {
+        if let Err(fault) = self.0.may_change(cx.peer().addr()) {
+            return reply.send(Err(fault));
+        }
         let netid = registry::Mapping::netid(mapping.prot);
         // A C portmapper cuts a port that is none to 16 bits and registers that.
         let (Some(netid), Ok(port)) = (netid, u16::try_from(mapping.port)) else {
-            return Ok(false);
+            return reply.send(Ok(false));
         };
         let address = Uaddr::Ip(([0, 0, 0, 0], port).into()).to_string();
         let service = Service {
@@ -25,13 +27,15 @@ impl v2::Service for Front {
             netid: netid.as_str(),
             address: &address,
         };
-        self.0.set(Protocol::V2, cx.peer().addr(), service)
+        let done = |accepted| reply.send(accepted);
+        self.0.begin_set(Protocol::V2, cx.peer().addr(), service, done);
     }
 
-    fn unset(&self, cx: &Context, mapping: Mapping) -> Result<bool, Fault> {
+    fn unset(&self, cx: &Context, mapping: Mapping, reply: Reply<bool>) {
         let service = (Program(mapping.prog), Version(mapping.vers));
         let netids = [Netid::Udp.as_str(), Netid::Tcp.as_str()];
-        self.0.unset(Protocol::V2, cx.peer().addr(), service, &netids)
+        let done = |accepted| reply.send(accepted);
+        self.0.begin_unset(Protocol::V2, cx.peer().addr(), service, &netids, done);
     }
 
     fn getport(&self, _: &Context, mapping: Mapping) -> Result<u32, Fault> {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use farcall::bind::proto::rpcb_prot::{Netbuf, Rpcb, RpcbRmtcallargs, Rpcblist};
 use farcall::bind::{Family, Uaddr};
 use farcall::xdr::Bytes;
-use farcall::{Context, Fault, Program, Version};
+use farcall::{Context, Fault, Program, Reply, Version};
 
 use super::Front;
 use crate::registry::Entry;
@@ -13,14 +13,16 @@ use crate::stats::Protocol;
 use crate::{Service, sockaddr};
 
 impl Front {
-    pub(super) fn rpcb_set(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> Result<bool, Fault> {
-        self.0.set(p, cx.peer().addr(), service(rpcb))
+    pub(super) fn rpcb_set(&self, cx: &Context, p: Protocol, rpcb: &Rpcb, reply: Reply<bool>) {
+        self.0.begin_set(p, cx.peer().addr(), service(rpcb), |accepted| reply.send(accepted));
     }
 
-    pub(super) fn rpcb_unset(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> Result<bool, Fault> {
+    pub(super) fn rpcb_unset(&self, cx: &Context, p: Protocol, rpcb: &Rpcb, reply: Reply<bool>) {
+        let service = (Program(rpcb.r_prog), Version(rpcb.r_vers));
         let netids = [rpcb.r_netid.as_str()];
         let netids = if rpcb.r_netid.is_empty() { &[][..] } else { &netids[..] };
-        self.0.unset(p, cx.peer().addr(), (Program(rpcb.r_prog), Version(rpcb.r_vers)), netids)
+        let done = |accepted| reply.send(accepted);
+        self.0.begin_unset(p, cx.peer().addr(), service, netids, done);
     }
 
     pub(super) fn rpcb_getaddr(&self, cx: &Context, p: Protocol, rpcb: &Rpcb) -> String {

@@ -2,18 +2,18 @@
 
 use farcall::bind::proto::rpcb_prot::rpcbprog::v3;
 use farcall::bind::proto::rpcb_prot::{Netbuf, Rpcb, RpcbRmtcallargs, RpcbRmtcallres, Rpcblist};
-use farcall::{Context, Fault};
+use farcall::{Context, Fault, Reply};
 
 use super::Front;
 use crate::stats::Protocol::V3;
 
 impl v3::Service for Front {
-    fn set(&self, cx: &Context, rpcb: Rpcb) -> Result<bool, Fault> {
-        self.rpcb_set(cx, V3, &rpcb)
+    fn set(&self, cx: &Context, rpcb: Rpcb, reply: Reply<bool>) {
+        self.rpcb_set(cx, V3, &rpcb, reply);
     }
 
-    fn unset(&self, cx: &Context, rpcb: Rpcb) -> Result<bool, Fault> {
-        self.rpcb_unset(cx, V3, &rpcb)
+    fn unset(&self, cx: &Context, rpcb: Rpcb, reply: Reply<bool>) {
+        self.rpcb_unset(cx, V3, &rpcb, reply);
     }
 
     fn getaddr(&self, cx: &Context, rpcb: Rpcb) -> Result<String, Fault> {

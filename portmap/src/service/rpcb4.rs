@@ -7,7 +7,7 @@ use farcall::bind::proto::rpcb_prot::{
     RpcbStatByvers, Rpcblist, RpcbsAddrlist, RpcbsRmtcalllist,
 };
 use farcall::xdr::Encode;
-use farcall::{Context, Fault, Netid};
+use farcall::{Context, Fault, Netid, Reply};
 
 use super::Front;
 use super::rpcb::service;
@@ -23,12 +23,12 @@ const COTS: u32 = 2;
 const COTS_ORD: u32 = 3;
 
 impl v4::Service for Front {
-    fn set(&self, cx: &Context, rpcb: Rpcb) -> Result<bool, Fault> {
-        self.rpcb_set(cx, V4, &rpcb)
+    fn set(&self, cx: &Context, rpcb: Rpcb, reply: Reply<bool>) {
+        self.rpcb_set(cx, V4, &rpcb, reply);
     }
 
-    fn unset(&self, cx: &Context, rpcb: Rpcb) -> Result<bool, Fault> {
-        self.rpcb_unset(cx, V4, &rpcb)
+    fn unset(&self, cx: &Context, rpcb: Rpcb, reply: Reply<bool>) {
+        self.rpcb_unset(cx, V4, &rpcb, reply);
     }
 
     fn getaddr(&self, cx: &Context, rpcb: Rpcb) -> Result<String, Fault> {

@@ -241,7 +241,7 @@ mod tests {
         let site = site(portmap.clone());
         assert_eq!(health(&site), (Status::Ok, "ok\n".to_owned()));
         let (journal, _) = Journal::open(Box::new(Full));
-        portmap.keep_in(journal);
+        portmap.keep_in(journal).expect("a thread");
         let trouble = "changes are refused: the journal cannot be written";
         assert_eq!(health(&site), (Status::Unavailable, format!("{trouble}\n")));
         assert!(page::text(&site.view(), "test").contains(trouble));

@@ -272,13 +272,13 @@ pub mod pmap_prog {
                     number: ::farcall::codegen::Procedure(1),
                     name: "PMAPPROC_SET",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(2),
                     name: "PMAPPROC_UNSET",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(3),
@@ -313,7 +313,8 @@ pub mod pmap_prog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 mapping: super::super::Mapping,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault>;
+                reply: ::farcall::codegen::Reply<bool>,
+            );
 
             /// Removes a version of a program, over all protocols; protocol and port do not matter.
             ///
@@ -325,7 +326,8 @@ pub mod pmap_prog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 mapping: super::super::Mapping,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault>;
+                reply: ::farcall::codegen::Reply<bool>,
+            );
 
             /// The port of a version of a program over a protocol, or 0.
             ///
@@ -374,16 +376,18 @@ pub mod pmap_prog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 mapping: super::super::Mapping,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault> {
-                S::set(self, cx, mapping)
+                reply: ::farcall::codegen::Reply<bool>,
+            ) {
+                S::set(self, cx, mapping, reply)
             }
 
             fn unset(
                 &self,
                 cx: &::farcall::codegen::Context,
                 mapping: super::super::Mapping,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault> {
-                S::unset(self, cx, mapping)
+                reply: ::farcall::codegen::Reply<bool>,
+            ) {
+                S::unset(self, cx, mapping, reply)
             }
 
             fn getport(
@@ -449,9 +453,13 @@ pub mod pmap_prog {
                             )
                             .field("mapping")?;
                         args.end()?;
-                        let result = S::set(&self.0, cx, mapping)?;
-                        results.bool(result);
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx
+                            .defer(|result: &bool, e| {
+                                e.bool(*result);
+                                Ok(())
+                            });
+                        S::set(&self.0, cx, mapping, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     2 => {
                         let mapping: super::super::Mapping = ::farcall::codegen::Decode::decode(
@@ -459,9 +467,13 @@ pub mod pmap_prog {
                             )
                             .field("mapping")?;
                         args.end()?;
-                        let result = S::unset(&self.0, cx, mapping)?;
-                        results.bool(result);
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx
+                            .defer(|result: &bool, e| {
+                                e.bool(*result);
+                                Ok(())
+                            });
+                        S::unset(&self.0, cx, mapping, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     3 => {
                         let mapping: super::super::Mapping = ::farcall::codegen::Decode::decode(

@@ -693,13 +693,13 @@ pub mod rpcbprog {
                     number: ::farcall::codegen::Procedure(1),
                     name: "RPCBPROC_SET",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(2),
                     name: "RPCBPROC_UNSET",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(3),
@@ -752,7 +752,8 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb: super::super::Rpcb,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault>;
+                reply: ::farcall::codegen::Reply<bool>,
+            );
 
             /// Removes a version of a program over a transport, or over all if r_netid is empty.
             ///
@@ -764,7 +765,8 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb: super::super::Rpcb,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault>;
+                reply: ::farcall::codegen::Reply<bool>,
+            );
 
             /// The address of a version of a program over the transport that this is asked over, or an
             /// empty string.
@@ -858,16 +860,18 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb: super::super::Rpcb,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault> {
-                S::set(self, cx, rpcb)
+                reply: ::farcall::codegen::Reply<bool>,
+            ) {
+                S::set(self, cx, rpcb, reply)
             }
 
             fn unset(
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb: super::super::Rpcb,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault> {
-                S::unset(self, cx, rpcb)
+                reply: ::farcall::codegen::Reply<bool>,
+            ) {
+                S::unset(self, cx, rpcb, reply)
             }
 
             fn getaddr(
@@ -965,9 +969,13 @@ pub mod rpcbprog {
                             )
                             .field("rpcb")?;
                         args.end()?;
-                        let result = S::set(&self.0, cx, rpcb)?;
-                        results.bool(result);
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx
+                            .defer(|result: &bool, e| {
+                                e.bool(*result);
+                                Ok(())
+                            });
+                        S::set(&self.0, cx, rpcb, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     2 => {
                         let rpcb: super::super::Rpcb = ::farcall::codegen::Decode::decode(
@@ -975,9 +983,13 @@ pub mod rpcbprog {
                             )
                             .field("rpcb")?;
                         args.end()?;
-                        let result = S::unset(&self.0, cx, rpcb)?;
-                        results.bool(result);
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx
+                            .defer(|result: &bool, e| {
+                                e.bool(*result);
+                                Ok(())
+                            });
+                        S::unset(&self.0, cx, rpcb, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     3 => {
                         let rpcb: super::super::Rpcb = ::farcall::codegen::Decode::decode(
@@ -1433,13 +1445,13 @@ pub mod rpcbprog {
                     number: ::farcall::codegen::Procedure(1),
                     name: "RPCBPROC_SET",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(2),
                     name: "RPCBPROC_UNSET",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(3),
@@ -1516,7 +1528,8 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb: super::super::Rpcb,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault>;
+                reply: ::farcall::codegen::Reply<bool>,
+            );
 
             /// Removes a version of a program over a transport, or over all if r_netid is empty.
             ///
@@ -1528,7 +1541,8 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb: super::super::Rpcb,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault>;
+                reply: ::farcall::codegen::Reply<bool>,
+            );
 
             /// The address of a version of a program over the transport that this is asked over, or an
             /// empty string.
@@ -1682,16 +1696,18 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb: super::super::Rpcb,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault> {
-                S::set(self, cx, rpcb)
+                reply: ::farcall::codegen::Reply<bool>,
+            ) {
+                S::set(self, cx, rpcb, reply)
             }
 
             fn unset(
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb: super::super::Rpcb,
-            ) -> ::farcall::codegen::Result<bool, ::farcall::codegen::Fault> {
-                S::unset(self, cx, rpcb)
+                reply: ::farcall::codegen::Reply<bool>,
+            ) {
+                S::unset(self, cx, rpcb, reply)
             }
 
             fn getaddr(
@@ -1832,9 +1848,13 @@ pub mod rpcbprog {
                             )
                             .field("rpcb")?;
                         args.end()?;
-                        let result = S::set(&self.0, cx, rpcb)?;
-                        results.bool(result);
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx
+                            .defer(|result: &bool, e| {
+                                e.bool(*result);
+                                Ok(())
+                            });
+                        S::set(&self.0, cx, rpcb, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     2 => {
                         let rpcb: super::super::Rpcb = ::farcall::codegen::Decode::decode(
@@ -1842,9 +1862,13 @@ pub mod rpcbprog {
                             )
                             .field("rpcb")?;
                         args.end()?;
-                        let result = S::unset(&self.0, cx, rpcb)?;
-                        results.bool(result);
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx
+                            .defer(|result: &bool, e| {
+                                e.bool(*result);
+                                Ok(())
+                            });
+                        S::unset(&self.0, cx, rpcb, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     3 => {
                         let rpcb: super::super::Rpcb = ::farcall::codegen::Decode::decode(
