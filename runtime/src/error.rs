@@ -38,7 +38,8 @@ pub enum Error {
         /// How often the call was sent.
         sent: u32,
     },
-    /// The connection is lost, and the call is not to be sent on another one.
+    /// The connection is lost, and the call is not sent on another one: it was not to be, or the server
+    /// could not tell that it is a repeat.
     Disconnected {
         /// How often the call was sent.
         sent: u32,

@@ -23,6 +23,11 @@ impl Interface {
         self.procedures.get(self.position(number)?)
     }
 
+    /// Whether executing the procedure again does no harm, as far as is known.
+    pub(crate) fn is_idempotent(&self, number: Procedure) -> bool {
+        self.procedure(number).map_or(number == Procedure::NULL, |procedure| procedure.idempotent)
+    }
+
     /// Where the procedure with this number is in the list.
     pub(crate) fn position(&self, number: Procedure) -> Option<usize> {
         self.procedures.binary_search_by_key(&number, |p| p.number).ok()
@@ -36,7 +41,8 @@ pub struct ProcedureInfo {
     pub number: Procedure,
     /// Its name in the `.x` file.
     pub name: &'static str,
-    /// Executing it again does no harm (`@idempotent`): it bypasses the duplicate request cache.
+    /// Executing it again does no harm (`@idempotent`): it bypasses the server's duplicate request
+    /// cache, and clients send it as often as it takes.
     pub idempotent: bool,
     /// Its handler answers later, from anywhere (`@deferred`).
     pub deferred: bool,

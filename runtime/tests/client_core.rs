@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::CallAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Staleness, Transport, WINDOW};
+use farcall::proto::client::{
+    CallParams, ClientConfig, ClientCore, KNOWN_FOR, Repeat, Staleness, Transport, WINDOW,
+};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::{Bytes, Encoder};
 use farcall::{Doing, Error, Procedure, Program, Version, Xid};
@@ -37,16 +39,16 @@ impl Bench {
     }
 
     fn call(&mut self, word: u32, millis: u64) -> Xid {
-        self.call_as(word, millis, true)
+        self.call_as(word, millis, Repeat::WhileKnown)
     }
 
-    fn call_as(&mut self, word: u32, millis: u64, retransmit: bool) -> Xid {
+    fn call_as(&mut self, word: u32, millis: u64, repeat: Repeat) -> Xid {
         let params = CallParams {
             program: Program(7),
             version: Version(1),
             procedure: Procedure(2),
             auth: CallAuth::NONE,
-            retransmit,
+            repeat,
             deadline: self.now + Duration::from_millis(millis),
         };
         let args = |e: &mut Encoder| {
@@ -85,9 +87,8 @@ impl Bench {
 
     /// Takes all that is to go over the stream.
     fn drain(&mut self) -> Vec<u8> {
-        let output = self.core.output();
-        let bytes = output.chunks().flatten().copied().collect();
-        output.advance(output.len());
+        let bytes: Vec<u8> = self.core.output().chunks().flatten().copied().collect();
+        self.core.handle_written(bytes.len());
         bytes
     }
 }
@@ -249,7 +250,7 @@ fn what_no_datagram_can_carry_is_refused_before_it_is_sent() {
         version: Version(1),
         procedure: Procedure(2),
         auth: CallAuth::NONE,
-        retransmit: true,
+        repeat: Repeat::WhileKnown,
         deadline: bench.now + 1000 * MS,
     };
     let mut call = |len: usize| {
@@ -309,22 +310,109 @@ fn another_address_gets_everything_unanswered_at_once() {
 #[test]
 fn a_call_that_is_not_to_be_sent_again_is_not() {
     let mut bench = Bench::datagram(11);
-    let xid = bench.call_as(1, 10_000, false);
+    let xid = bench.call_as(1, 10_000, Repeat::Never);
     assert_eq!(bench.transmit().len(), 1);
     assert_eq!(bench.wake(), Some(vec![]));
     assert_eq!(bench.elapsed(), 10_000 * MS);
     assert!(matches!(bench.core.take_result(xid), Some(Err(Error::TimedOut { sent: 1, .. }))));
 
     let mut bench = Bench::stream();
-    let calls = [false, true].map(|retransmit| bench.call_as(1, 10_000, retransmit));
+    let calls = [Repeat::Never, Repeat::WhileKnown].map(|repeat| bench.call_as(1, 10_000, repeat));
     bench.drain();
     bench.core.handle_disconnected(bench.now);
-    let unsent = bench.call_as(2, 10_000, false);
+    let unsent = bench.call_as(2, 10_000, Repeat::Never);
     bench.core.handle_connected(bench.now);
     assert_eq!(bench.drain().len(), 2 * 48);
     let result = bench.core.take_result(calls[0]);
     assert!(matches!(result, Some(Err(Error::Disconnected { sent: 1 }))), "{result:?}");
     assert!([calls[1], unsent].iter().all(|&xid| bench.core.take_result(xid).is_none()));
+}
+
+/// How often a call is sent to a server that is silent for five minutes, and when last.
+fn sent_in_vain(repeat: Repeat, seed: u64) -> (u32, Duration) {
+    let mut bench = Bench::datagram(seed);
+    let xid = bench.call_as(1, 300_000, repeat);
+    let (mut count, mut last) = (bench.transmit().len(), Duration::ZERO);
+    while let Some(again) = bench.wake() {
+        count += again.len();
+        last = if again.is_empty() { last } else { bench.elapsed() };
+    }
+    assert_eq!(bench.elapsed(), 300_000 * MS);
+    match bench.core.take_result(xid) {
+        Some(Err(error @ Error::TimedOut { sent, .. })) => {
+            assert!(error.may_have_executed() && error.is_retryable());
+            assert_eq!(sent as usize, count);
+            (sent, last)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn only_an_idempotent_call_is_sent_again_after_45_seconds() {
+    for seed in 0..100 {
+        assert_eq!(sent_in_vain(Repeat::Never, seed), (1, Duration::ZERO));
+        // At 0, 1, 3, 7, 15 and 31 s, with up to a quarter more.
+        let (sent, last) = sent_in_vain(Repeat::WhileKnown, seed);
+        assert!(sent == 6 && last < KNOWN_FOR, "seed {seed}: {sent}, {last:?}");
+        // And then every minute.
+        let (sent, last) = sent_in_vain(Repeat::Always, seed);
+        assert!((9..=11).contains(&sent) && last > 200_000 * MS, "seed {seed}: {sent}, {last:?}");
+    }
+}
+
+/// What becomes of calls that were sent over a connection that is lost: those that are sent again,
+/// those that end.
+fn after_a_loss(event: impl FnOnce(&mut Bench)) -> (Vec<Repeat>, Vec<Repeat>) {
+    let all = [Repeat::Never, Repeat::WhileKnown, Repeat::Always];
+    let mut bench = Bench::stream();
+    let calls = all.map(|repeat| (repeat, bench.call_as(1, 600_000, repeat)));
+    bench.drain();
+    bench.core.handle_disconnected(bench.now);
+    event(&mut bench);
+    bench.core.handle_connected(bench.now);
+    let again = bench.drain().len() / 48;
+    let has_ended = |&(repeat, xid): &(Repeat, Xid)| match bench.core.take_result(xid)? {
+        Err(error @ Error::Disconnected { sent: 1 }) => {
+            assert!(error.may_have_executed() && error.is_retryable());
+            Some(repeat)
+        }
+        other => panic!("{other:?}"),
+    };
+    let ended: Vec<Repeat> = calls.iter().filter_map(has_ended).collect();
+    let lives: Vec<Repeat> = all.into_iter().filter(|repeat| !ended.contains(repeat)).collect();
+    assert_eq!(lives.len(), again);
+    (lives, ended)
+}
+
+#[test]
+fn a_call_is_sent_on_another_connection_if_the_server_knows_it_for_a_repeat() {
+    use Repeat::{Always, Never, WhileKnown};
+    assert_eq!(after_a_loss(|_| ()), (vec![WhileKnown, Always], vec![Never]));
+    let away = |millis: u32| move |bench: &mut Bench| bench.now += millis * MS;
+    assert_eq!(after_a_loss(away(44_999)), (vec![WhileKnown, Always], vec![Never]));
+    assert_eq!(after_a_loss(away(45_000)), (vec![Always], vec![Never, WhileKnown]));
+    let forgotten = |bench: &mut Bench| bench.core.handle_forgotten();
+    assert_eq!(after_a_loss(forgotten), (vec![Always], vec![Never, WhileKnown]));
+}
+
+#[test]
+fn a_call_that_the_stream_took_nothing_of_was_not_sent() {
+    let mut bench = Bench::stream();
+    let [whole, part, none] = [1, 2, 3].map(|word| bench.call_as(word, 10_000, Repeat::Never));
+    bench.core.handle_written(48 + 1);
+    bench.core.handle_disconnected(bench.now);
+    bench.core.handle_forgotten();
+    for xid in [whole, part] {
+        let result = bench.core.take_result(xid);
+        assert!(matches!(result, Some(Err(Error::Disconnected { sent: 1 }))), "{result:?}");
+    }
+    assert_eq!(bench.core.stats().sent, 2);
+    bench.core.handle_connected(bench.now);
+    assert_eq!(bench.drain()[4..8], none.0.to_be_bytes());
+    bench.answer(none, MS);
+    assert!(bench.core.take_result(none).is_some_and(|result| result.is_ok()));
+    assert_eq!((bench.core.stats().sent, bench.core.stats().resent), (3, 0));
 }
 
 #[test]
@@ -343,7 +431,8 @@ fn a_call_that_nobody_wants_the_results_of_is_dropped_when_it_is_sent() {
     let unsent = bench.call(3, 1000);
     bench.core.handle_disconnected(bench.now);
     bench.core.disown(unsent);
-    bench.wake();
+    bench.now += 1000 * MS;
+    bench.core.handle_timeout(bench.now);
     assert_eq!(bench.core.waiting(), 0);
 }
 

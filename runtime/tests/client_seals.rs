@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::{CallAuth, Initiate};
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport, WINDOW};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport, WINDOW};
 use farcall::proto::message::AuthStatus;
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::Bytes;
@@ -44,7 +44,7 @@ impl Bench {
             version: Version(1),
             procedure: Procedure(2),
             auth: CallAuth::Flavor(&self.flavor),
-            retransmit: true,
+            repeat: Repeat::WhileKnown,
             deadline: self.now + Duration::from_millis(millis),
         };
         let args = |e: &mut farcall::xdr::Encoder| {
@@ -62,9 +62,8 @@ impl Bench {
             sent.push(bytes.chunks(4).map(word).collect());
             self.core.handle_transmitted(self.now);
         }
-        let output = self.core.output();
-        let bytes: Vec<u8> = output.chunks().flatten().copied().collect();
-        output.advance(output.len());
+        let bytes: Vec<u8> = self.core.output().chunks().flatten().copied().collect();
+        self.core.handle_written(bytes.len());
         let mut words: Vec<u32> = bytes.chunks(4).map(word).collect();
         while !words.is_empty() {
             let len = (words.remove(0) & 0x7fff_ffff) as usize / 4;

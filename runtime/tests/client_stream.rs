@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use client_peer::{
     INTERFACE, blob, brief, connect, echo, echoed, patient, read_record, record, reply, serve_echo,
-    start_echo, tcp,
+    start_echo, start_once, tcp,
 };
 use farcall::proto::message::{AcceptStatus, AuthStatus, RejectStatus};
 use farcall::xdr::{Bytes, DecodeErrorKind, EncodeErrorKind};
-use farcall::{BadTarget, Client, Doing, Error, Pending, Procedure, Refusal, Version};
+use farcall::{BadTarget, CallOptions, Client, Doing, Error, Pending, Procedure, Refusal, Version};
 
 fn accept(listener: &TcpListener) -> std::net::TcpStream {
     let (stream, _) = listener.accept().expect("a client");
@@ -190,6 +190,88 @@ fn a_server_that_is_away_for_a_while_finds_the_client_at_the_same_port() {
     stream.write_all(&record(&echoed(&again))).expect("the client listens");
     assert_eq!((second, Some(again)), (first, lost));
     assert_eq!(waits.join().expect("no panic").ok(), Some(1));
+}
+
+fn assert_lost(result: farcall::Result<u32>) {
+    let error = result.expect_err("it may have been executed");
+    assert!(matches!(error, Error::Disconnected { sent: 1 }), "{error:?}");
+    assert!(error.may_have_executed() && error.is_retryable());
+}
+
+#[test]
+fn a_server_that_was_started_again_gets_what_is_idempotent() {
+    let listen = |port| TcpListener::bind(("127.19.7.2", port)).expect("a free port");
+    let listener = listen(0);
+    let port = listener.local_addr().expect("it is bound").port();
+    let client = connect(&format!("tcp://127.19.7.2:{port}"), &patient());
+    let (echo, once) = (start_echo(&client, 1), start_once(&client, 2));
+    let mut stream = accept(&listener);
+    let calls = [(); 2].map(|()| read_record(&mut stream));
+    drop((listener, stream));
+    let waits = thread::spawn(|| echo.wait());
+    // As soon as it is known that nobody listens.
+    assert_lost(once.wait());
+    let mut stream = accept(&listen(port));
+    let again = read_record(&mut stream);
+    assert_eq!(again, calls[0]);
+    stream.write_all(&record(&echoed(&calls[0].clone().expect("a call")))).expect("it listens");
+    assert_eq!(waits.join().expect("no panic").ok(), Some(1));
+    drop(client);
+    assert_eq!(read_record(&mut stream), None);
+}
+
+/// Where a server does not know its callers, and by the caller's word instead of the interface's.
+#[test]
+fn over_a_unix_socket_only_what_is_idempotent_is_sent_again() {
+    let path = std::env::temp_dir().join(format!("farcall-again-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).expect("a free path");
+    let client = connect(&format!("unix://{}", path.display()), &patient());
+    let told = |idempotent| client.with(CallOptions::new().idempotent(idempotent));
+    let calls = [
+        start_echo(&client, 1),
+        start_once(&client, 2),
+        start_echo(&told(false), 3),
+        start_once(&told(true), 4),
+    ];
+    let accept = || listener.accept().expect("a client").0;
+    let mut stream = accept();
+    let sent = [(); 4].map(|()| read_record(&mut stream).expect("a call"));
+    drop(stream);
+    let [one, two, three, four] = calls.map(|call| thread::spawn(|| call.wait()));
+    let mut stream = accept();
+    for call in [&sent[0], &sent[3]] {
+        assert_eq!(read_record(&mut stream).as_ref(), Some(call));
+        stream.write_all(&record(&echoed(call))).expect("the client listens");
+    }
+    let ended = |thread: thread::JoinHandle<_>| thread.join().expect("no panic");
+    assert_eq!([one, four].map(|call| ended(call).ok()), [Some(1), Some(4)]);
+    for call in [two, three] {
+        assert_lost(ended(call));
+    }
+    std::fs::remove_file(&path).expect("it was there");
+}
+
+#[test]
+fn a_call_on_a_connection_that_is_gone_was_not_sent() {
+    let path = std::env::temp_dir().join(format!("farcall-gone-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).expect("a free path");
+    let client = connect(&format!("unix://{}", path.display()), &patient());
+    for word in 0..3 {
+        thread::scope(|scope| {
+            let pending = start_once(&client, word);
+            scope.spawn(|| {
+                let (mut stream, _) = listener.accept().expect("a client");
+                let call = read_record(&mut stream).expect("a call");
+                stream.write_all(&record(&echoed(&call))).expect("the client listens");
+            });
+            assert_eq!(pending.wait().ok(), Some(word));
+        });
+    }
+    let stats = client.stats();
+    assert_eq!((stats.sent, stats.resent, stats.reconnects), (3, 0, 2));
+    std::fs::remove_file(&path).expect("it was there");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::CallAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport};
 use farcall::proto::connection::{Connection, Cores};
 use farcall::proto::record::LAST_FRAGMENT;
 use farcall::proto::retry::RetryPolicy;
@@ -87,7 +87,7 @@ impl Ends {
             version: Version(1),
             procedure: Procedure(2),
             auth: CallAuth::NONE,
-            retransmit: true,
+            repeat: Repeat::WhileKnown,
             deadline: self.now + Duration::from_secs(9),
         };
         self.client.call(self.now, &params, |_| Ok(())).expect("no arguments")

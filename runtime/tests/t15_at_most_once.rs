@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use farcall::Xid;
+use farcall::proto::client::Repeat;
 use farcall::proto::retry::RetryPolicy;
 
 use sim::Pair;
@@ -83,7 +84,7 @@ impl Run {
         let Self { seed, pair, outcome, .. } = self;
         let ended = outcome.answered + outcome.timed_out + outcome.abandoned;
         assert_eq!(ended, CALLS, "seed {seed}");
-        assert_eq!(pair.server.twice(), None, "seed {seed}: (word, times executed)");
+        assert_eq!(pair.server.twice(), [], "seed {seed}: words executed twice");
         Outcome { datagrams: pair.sent, trace: pair.trace(), ..outcome }
     }
 
@@ -170,6 +171,29 @@ fn no_call_is_executed_twice_and_all_end_in_time() {
     println!("{seeds} seeds: {answered} of {calls} calls answered, {datagrams} datagrams sent");
     // At half of all round trips lost, several attempts have to fail in a row.
     assert!(answered * 100 >= calls * 95, "{answered} of {calls}");
+}
+
+/// Calls that are waited for longer than a server remembers them, over a network that loses most.
+#[test]
+fn however_long_a_call_takes_only_an_idempotent_one_is_executed_twice() {
+    let is_idempotent = |word: u32| word % 2 == 1;
+    let mut twice = 0;
+    for seed in 0..seeds() / 4 {
+        let conditions = Conditions { lost: 800, ..terrible() };
+        let mut pair = Pair::new(seed, conditions, RetryPolicy::default(), Adder::default());
+        let calls: Vec<Xid> = (0..100)
+            .map(|word| {
+                let repeat = if is_idempotent(word) { Repeat::Always } else { Repeat::WhileKnown };
+                pair.call_as(word, Duration::from_secs(600), repeat)
+            })
+            .collect();
+        while pair.step() {}
+        assert!(calls.into_iter().all(|xid| pair.client.take_result(xid).is_some()));
+        let words = pair.server.twice();
+        assert!(words.iter().all(|&word| is_idempotent(word)), "seed {seed}: {words:?}");
+        twice += words.len();
+    }
+    assert!(twice > 0, "the server has forgotten some");
 }
 
 #[test]

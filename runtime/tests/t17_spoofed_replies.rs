@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use client_peer::{connect, echo, echoed, patient, receive, success, udp};
 use farcall::Procedure;
 use farcall::proto::client::flavor::CallAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport};
 use farcall::proto::retry::RetryPolicy;
 use farcall::proto::xid::Random;
 use farcall::xdr::Bytes;
@@ -56,7 +56,7 @@ fn call(core: &mut ClientCore, now: Instant) -> Xid {
         version: Version(1),
         procedure: Procedure(2),
         auth: CallAuth::NONE,
-        retransmit: true,
+        repeat: Repeat::WhileKnown,
         deadline: now + Duration::from_secs(10),
     };
     core.call(now, &params, |_| Ok(())).expect("no arguments")

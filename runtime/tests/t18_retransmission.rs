@@ -6,7 +6,7 @@ mod sim;
 use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::CallAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::Bytes;
 use farcall::{Procedure, Program, Version, Xid};
@@ -22,7 +22,7 @@ fn call(core: &mut ClientCore, now: Instant) -> Xid {
         version: Version(1),
         procedure: Procedure(2),
         auth: CallAuth::NONE,
-        retransmit: true,
+        repeat: Repeat::WhileKnown,
         deadline: now + 10_000 * MS,
     };
     core.call(now, &params, |_| Ok(())).expect("no arguments")

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::CallAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::Bytes;
 use farcall::{Procedure, Program, Version};
@@ -69,7 +69,7 @@ impl Client {
             version: Version(1),
             procedure: Procedure(2),
             auth: CallAuth::NONE,
-            retransmit: true,
+            repeat: Repeat::WhileKnown,
             deadline: now + TIMEOUT * MS,
         };
         self.core.call(now, &params, |_| Ok(())).expect("no arguments");

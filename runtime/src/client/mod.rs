@@ -19,7 +19,7 @@ use self::way::Way;
 use crate::bind::{Portmapper, Uaddr};
 use crate::error::{Doing, Refusal, Result};
 use crate::net::client::{self as net, Channel, Deadline, Remote};
-use crate::proto::client::ClientStats;
+use crate::proto::client::{ClientStats, Repeat};
 use crate::proto::message::AcceptStatus;
 use crate::proto::record::RecordLimits;
 use crate::service::Line;
@@ -60,6 +60,8 @@ pub struct Client {
 struct Settings {
     timeout: Duration,
     retransmit: bool,
+    /// What the `.x` file says, if nothing.
+    idempotent: Option<bool>,
     /// An error shows at the calls, because [`Client::with`] has no way to tell of it.
     credential: Result<Credential, EncodeError>,
     interceptors: Interceptors,
@@ -70,6 +72,7 @@ impl Settings {
         Self {
             timeout: options.timeout,
             retransmit: true,
+            idempotent: None,
             credential: Ok(credential),
             interceptors: options.interceptors.clone(),
         }
@@ -173,6 +176,7 @@ impl Client {
         let settings = Settings {
             timeout: options.timeout.unwrap_or(former.timeout),
             retransmit: options.retransmit.unwrap_or(former.retransmit),
+            idempotent: options.idempotent.or(former.idempotent),
             credential: options
                 .auth
                 .map_or_else(|| former.credential.clone(), |auth| auth.credential()),
@@ -195,7 +199,8 @@ impl Client {
     /// # Errors
     /// An argument that does not fit its type, results that are not what they should be, a refusal
     /// of the server, or no answer in time. What goes wrong on a connection is no error by itself:
-    /// it is made again, and the call is sent again.
+    /// it is made again, and the call is sent again, unless the server could execute it twice then,
+    /// which it must not; see [`CallOptions::idempotent`].
     pub fn call<T>(
         &self,
         procedure: Procedure,
@@ -275,8 +280,19 @@ impl Client {
             procedure,
             auth: credential.as_call_auth(),
             timeout: settings.timeout,
-            retransmit: settings.retransmit,
+            repeat: self.repeat(procedure),
         })
+    }
+
+    fn repeat(&self, procedure: Procedure) -> Repeat {
+        let Settings { retransmit, idempotent, .. } = *self.settings;
+        let is_idempotent =
+            || idempotent.unwrap_or_else(|| self.interface.is_idempotent(procedure));
+        match retransmit {
+            false => Repeat::Never,
+            true if is_idempotent() => Repeat::Always,
+            true => Repeat::WhileKnown,
+        }
     }
 }
 

@@ -268,6 +268,7 @@ pub struct CallOptions {
     pub(super) timeout: Option<Duration>,
     pub(super) auth: Option<Auth>,
     pub(super) retransmit: Option<bool>,
+    pub(super) idempotent: Option<bool>,
 }
 
 impl CallOptions {
@@ -298,6 +299,21 @@ impl CallOptions {
     #[must_use]
     pub fn retransmit(self, retransmit: bool) -> Self {
         Self { retransmit: Some(retransmit), ..self }
+    }
+
+    /// Whether to execute a call twice does no more than to execute it once. Default: what the `.x`
+    /// file says of its procedure (`@idempotent`), and no where there is none; procedure 0 is.
+    ///
+    /// One that is, is sent until it is answered or its deadline comes. One that is not, is sent again
+    /// only where a server with a duplicate request cache (RFC 5531 §5) knows it for a repeat: within
+    /// 45 s of its first sending, and on a new connection only from the same port, to a server that
+    /// was there all the time. Otherwise it ends, over a stream with
+    /// [`Error::Disconnected`](crate::Error::Disconnected) at once, over UDP with
+    /// [`Error::TimedOut`](crate::Error::TimedOut) by its deadline, and
+    /// [`may_have_executed`](crate::Error::may_have_executed) is true.
+    #[must_use]
+    pub fn idempotent(self, idempotent: bool) -> Self {
+        Self { idempotent: Some(idempotent), ..self }
     }
 }
 

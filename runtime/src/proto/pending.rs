@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
-use super::client::CallState;
+use super::client::{CallState, KNOWN_FOR, Repeat};
 use crate::error::Result;
 use crate::xdr::{Bytes, Encoder};
 use crate::{Procedure, Xid};
@@ -26,15 +26,17 @@ pub(super) struct Call {
     pub(super) procedure: Procedure,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
-    /// How often it was sent, and when last.
+    /// How often it was sent, and when first and last.
     pub(super) sent: u32,
+    pub(super) first_sent: Instant,
     pub(super) last_sent: Instant,
+    /// Where it begins in all that ever was for the stream.
+    pub(super) begins: u64,
     /// How long an answer is waited for before it is sent again.
     pub(super) timeout: Duration,
     /// Its place among all calls.
     pub(super) number: u64,
-    /// It is not sent a second time.
-    pub(super) once: bool,
+    pub(super) repeat: Repeat,
     /// Nobody wants its results: it is dropped as soon as it is sent.
     pub(super) unwanted: bool,
     /// What is special about its authentication.
@@ -59,15 +61,27 @@ impl Call {
             started: now,
             deadline,
             sent: 0,
+            first_sent: now,
             last_sent: now,
+            begins: 0,
             timeout: Duration::ZERO,
             number,
-            once: false,
+            repeat: Repeat::Always,
             unwanted: false,
             state: None,
             alias: None,
             timer: deadline,
         }
+    }
+
+    /// Whether it may be sent at that time, seeing that the server may have it already.
+    pub(super) fn may_be_sent(&self, at: Instant) -> bool {
+        self.sent == 0
+            || match self.repeat {
+                Repeat::Never => false,
+                Repeat::WhileKnown => at.saturating_duration_since(self.first_sent) < KNOWN_FOR,
+                Repeat::Always => true,
+            }
     }
 }
 

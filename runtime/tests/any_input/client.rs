@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use farcall::proto::auth::{AuthSys, OpaqueAuth};
 use farcall::proto::client::flavor::{CallAuth, Initiate};
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::{Bytes, EncodeError, Encoder};
 use farcall::{Error, Procedure, Program, Result, Version, Xid};
@@ -49,6 +49,8 @@ struct Bench {
     unwanted: HashSet<Xid>,
     /// Calls that are not to be sent a second time.
     once: HashSet<Xid>,
+    /// Those that are not either when the server has forgotten them.
+    known: HashSet<Xid>,
     /// What was sent for each call.
     sent: HashMap<Xid, Vec<u8>>,
     /// There is a way from the server: always for datagrams.
@@ -81,6 +83,7 @@ impl Bench {
             ended: HashSet::new(),
             unwanted: HashSet::new(),
             once: HashSet::new(),
+            known: HashSet::new(),
             sent: HashMap::new(),
             is_up: true,
             special: input.flag(),
@@ -90,7 +93,7 @@ impl Bench {
     }
 
     fn event(&mut self, input: &mut Input<'_>) {
-        match (input.byte() % 11, self.transport) {
+        match (input.byte() % 12, self.transport) {
             (0 | 1, _) => self.call(input),
             (2, _) => self.pass(MS * u32::from(input.short()), input),
             (3, _) => self.pass(MS * u32::from(input.byte()), input),
@@ -107,6 +110,11 @@ impl Bench {
                 self.core.handle_readdressed();
             }
             (8, Transport::Stream) => self.core.handle_garbage(),
+            (9, Transport::Stream) => {
+                self.connect(false);
+                self.once.extend(self.known.iter().filter(|xid| self.sent.contains_key(xid)));
+                self.core.handle_forgotten();
+            }
             (_, Transport::Stream) => self.connect(false),
         }
         self.send(input);
@@ -114,7 +122,7 @@ impl Bench {
 
     fn call(&mut self, input: &mut Input<'_>) {
         let deadline = self.now + MS * u32::from(input.short());
-        let retransmit = input.byte() % 4 != 3;
+        let repeat = [Repeat::Never, Repeat::WhileKnown, Repeat::Always][input.below(3)];
         let params = CallParams {
             program: Program(7),
             version: Version(1),
@@ -124,7 +132,7 @@ impl Bench {
                 2 if self.special => CallAuth::Flavor(&self.flavor),
                 _ => CallAuth::NONE,
             },
-            retransmit,
+            repeat,
             deadline,
         };
         let len = if input.byte() == 255 { 70_000 } else { input.byte().into() };
@@ -132,7 +140,8 @@ impl Bench {
         match self.core.call(self.now, &params, args) {
             Ok(xid) => {
                 self.calls.push((xid, deadline));
-                self.once.extend((!retransmit).then_some(xid));
+                self.once.extend((repeat == Repeat::Never).then_some(xid));
+                self.known.extend((repeat == Repeat::WhileKnown).then_some(xid));
             }
             Err(error) => assert!(len == 70_000 && matches!(error, Error::Encode(_)), "{error}"),
         }
@@ -189,9 +198,8 @@ impl Bench {
         if input.byte() % 8 == 1 {
             return;
         }
-        let output = self.core.output();
-        let bytes: Vec<u8> = output.chunks().flatten().copied().collect();
-        output.advance(bytes.len());
+        let bytes: Vec<u8> = self.core.output().chunks().flatten().copied().collect();
+        self.core.handle_written(bytes.len());
         let mut rest = &bytes[..];
         while let Some((mark, after)) = rest.split_first_chunk() {
             let len = u32::from_be_bytes(*mark) & (u32::MAX >> 1);

@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::CallAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport};
 use farcall::proto::connection::{Connection, ConnectionError, Cores};
 use farcall::proto::message::{MessageType, peek};
 use farcall::proto::record::{LAST_FRAGMENT, RecordLimits, RecordReader};
@@ -120,7 +120,7 @@ impl Bench {
             version: Version(1),
             procedure: Procedure(1),
             auth: CallAuth::NONE,
-            retransmit: true,
+            repeat: Repeat::WhileKnown,
             deadline: self.now + Duration::from_secs(3600),
         };
         let xid = self.client.call(self.now, &params, |_| Ok(())).expect("no arguments");

@@ -18,6 +18,8 @@ use farcall::{
 pub(crate) const ECHO: Procedure = Procedure(1);
 /// Takes opaque data and gives it back.
 pub(crate) const BLOB: Procedure = Procedure(2);
+/// As [`ECHO`], but not to be executed twice.
+pub(crate) const ONCE: Procedure = Procedure(3);
 
 /// The length of a call's header with empty authentication fields.
 pub(crate) const CALL_HEADER: usize = 40;
@@ -30,6 +32,7 @@ pub(crate) static INTERFACE: Interface = Interface {
     procedures: &[
         ProcedureInfo { number: ECHO, name: "PEER_ECHO", idempotent: true, deferred: false },
         ProcedureInfo { number: BLOB, name: "PEER_BLOB", idempotent: true, deferred: false },
+        ProcedureInfo { number: ONCE, name: "PEER_ONCE", idempotent: false, deferred: false },
     ],
 };
 
@@ -48,6 +51,10 @@ pub(crate) fn connect(target: &str, options: &ClientOptions) -> Client {
 
 pub(crate) fn echo(client: &Client, word: u32) -> Result<u32> {
     client.call(ECHO, |e| write_word(e, word), read_word)
+}
+
+pub(crate) fn start_once(client: &Client, word: u32) -> Pending<u32> {
+    client.start(ONCE, |e| write_word(e, word), read_word)
 }
 
 pub(crate) fn start_echo(client: &Client, word: u32) -> Pending<u32> {

@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::CallAuth;
-use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Transport};
+use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport};
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::{Bytes, Encoder};
 use farcall::{Procedure, Program, Result, Version, Xid};
@@ -65,12 +65,17 @@ impl<S: Serve> Pair<S> {
 
     /// Calls [`ADD`] with a word and sends the call.
     pub(crate) fn call(&mut self, word: u32, timeout: Duration) -> Xid {
+        self.call_as(word, timeout, Repeat::WhileKnown)
+    }
+
+    /// The same, sent again when `repeat` says.
+    pub(crate) fn call_as(&mut self, word: u32, timeout: Duration, repeat: Repeat) -> Xid {
         let params = CallParams {
             program: PROGRAM,
             version: VERSION,
             procedure: ADD,
             auth: CallAuth::NONE,
-            retransmit: true,
+            repeat,
             deadline: self.now + timeout,
         };
         let args = |e: &mut Encoder| {

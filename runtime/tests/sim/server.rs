@@ -43,10 +43,10 @@ impl Adder {
         self.core = core(&self.counts);
     }
 
-    /// A word that was executed more than once, and how often.
-    pub(crate) fn twice(&self) -> Option<(u32, u32)> {
+    /// The words that were executed more than once.
+    pub(crate) fn twice(&self) -> Vec<u32> {
         let counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().map(|(&word, &times)| (word, times)).find(|&(_, times)| times > 1)
+        counts.iter().filter(|&(_, &times)| times > 1).map(|(&word, _)| word).collect()
     }
 }
 

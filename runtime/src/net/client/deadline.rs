@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::proto::client::CallParams;
 use crate::proto::client::flavor::CallAuth;
+use crate::proto::client::{CallParams, Repeat};
 use crate::{Error, Interface, Procedure};
 
 /// A timeout that the clock cannot count is one of a year.
@@ -16,7 +16,7 @@ pub(crate) struct Target<'a> {
     pub(crate) procedure: Procedure,
     pub(crate) auth: CallAuth<'a>,
     pub(crate) timeout: Duration,
-    pub(crate) retransmit: bool,
+    pub(crate) repeat: Repeat,
 }
 
 impl<'a> Target<'a> {
@@ -27,7 +27,7 @@ impl<'a> Target<'a> {
             version: self.interface.version,
             procedure: self.procedure,
             auth: self.auth,
-            retransmit: self.retransmit,
+            repeat: self.repeat,
             deadline: later(now, self.timeout),
         }
     }

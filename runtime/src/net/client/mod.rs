@@ -26,7 +26,7 @@ use socket2::Socket;
 
 pub(crate) use self::deadline::{Deadline, Target};
 use self::driver::Driver;
-use self::reader::{Input, Reader, Wait};
+use self::reader::{Input, Reader, Reconnected, Wait};
 use self::serving::Serving;
 pub(crate) use self::socket::Remote;
 use self::waiters::{Waiter, Waiters};
@@ -358,10 +358,9 @@ impl State {
         let Some(socket) = self.socket.clone() else {
             return;
         };
-        if !self.core.output().is_empty() && socket::write(&socket, self.core.output()).is_err() {
+        if socket::write(&socket, &mut self.core).is_err() {
             // The reader sees the end of the stream then, and connects again.
             let _ = socket.shutdown(std::net::Shutdown::Both);
-            self.core.output().clear();
         }
         self.send_datagrams(&socket, now);
     }
@@ -440,15 +439,25 @@ impl State {
         output.len() <= Limits::DEFAULT.output
     }
 
-    fn connected(&mut self, socket: io::Result<Arc<Socket>>, now: Instant) {
-        match socket {
-            Ok(socket) => {
+    fn connected(&mut self, connected: io::Result<Reconnected>, now: Instant) {
+        match connected {
+            Ok(Reconnected { socket, is_same_caller }) => {
+                if !is_same_caller {
+                    self.core.handle_forgotten();
+                }
                 self.socket = Some(socket);
                 self.core.handle_connected(now);
             }
-            Err(_) => {
+            Err(error) => {
                 self.core.handle_unreachable();
                 self.core.handle_disconnected(now);
+                // Nobody listens: whoever does next is another server, or one that was started again.
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+                ) {
+                    self.core.handle_forgotten();
+                }
             }
         }
     }

@@ -57,6 +57,14 @@ pub(super) enum Input {
     Failed,
 }
 
+/// A connection that was made again.
+#[derive(Debug)]
+pub(super) struct Reconnected {
+    pub(super) socket: Arc<Socket>,
+    /// It is from the same port as the one before.
+    pub(super) is_same_caller: bool,
+}
+
 /// A socket to another of the server's addresses.
 #[derive(Debug)]
 pub(super) struct Readdressed {
@@ -170,20 +178,21 @@ impl Reader {
 
     /// Connects again, from the same port if possible: the server's memory of what it has executed
     /// goes by the caller's address.
-    pub(super) fn reconnect(&mut self, timeout: Duration) -> io::Result<Arc<Socket>> {
+    pub(super) fn reconnect(&mut self, timeout: Duration) -> io::Result<Reconnected> {
         let remote = self.remotes.front().ok_or(io::ErrorKind::NotFound)?;
-        let socket = match (self.port.take(), remote) {
+        let (socket, is_same_caller) = match (self.port.take(), remote) {
             (Some(port), Remote::Tcp(addr)) => {
-                port.connect(*addr, timeout).map_err(|(error, port)| {
+                let connected = port.connect(*addr, timeout).map_err(|(error, port)| {
                     self.port = port;
                     error
-                })?
+                })?;
+                (connected, true)
             }
-            _ => remote.connect(self.local, timeout)?,
+            _ => (remote.connect(self.local, timeout)?, false),
         };
         let socket = Arc::new(socket);
         self.socket = Some(Arc::clone(&socket));
-        Ok(socket)
+        Ok(Reconnected { socket, is_same_caller })
     }
 
     /// Turns to the server's next address. `None` if there is no other.
@@ -194,7 +203,8 @@ impl Reader {
         self.remotes.rotate_left(1);
         let is_new = self.untried > 0;
         self.untried = self.untried.saturating_sub(1);
-        self.reconnect(Duration::ZERO).ok().map(|socket| Readdressed { socket, is_new })
+        let Reconnected { socket, .. } = self.reconnect(Duration::ZERO).ok()?;
+        Some(Readdressed { socket, is_new })
     }
 
     /// Waits for input. The usual wait is one blocking receive and nothing else.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::libc;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
-use crate::proto::client::Transport;
+use crate::proto::client::{ClientCore, Transport};
 use crate::xdr::Encoder;
 
 /// How long a receive blocks at most. Set once for each socket, as it takes a system call.
@@ -202,10 +202,10 @@ fn is_taken(error: &io::Error) -> bool {
 }
 
 /// Writes what fits of a stream's output.
-pub(super) fn write(socket: &Socket, output: &mut Encoder) -> io::Result<()> {
-    while !output.is_empty() {
-        match send(socket, output) {
-            Ok(written) => output.advance(written),
+pub(super) fn write(socket: &Socket, core: &mut ClientCore) -> io::Result<()> {
+    while !core.output().is_empty() {
+        match send(socket, core.output()) {
+            Ok(written) => core.handle_written(written),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),

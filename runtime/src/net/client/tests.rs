@@ -3,6 +3,7 @@ use std::net::TcpListener;
 use std::task::Waker;
 
 use super::*;
+use crate::proto::client::Repeat;
 use crate::proto::client::flavor::CallAuth;
 use crate::{Interface, Procedure, Program, Version};
 
@@ -20,7 +21,7 @@ fn target() -> Target<'static> {
         procedure: Procedure(1),
         auth: CallAuth::NONE,
         timeout: Duration::from_secs(1000),
-        retransmit: true,
+        repeat: Repeat::WhileKnown,
     }
 }
 

@@ -25,7 +25,7 @@ use self::authentication::{Sealed, ShortHands, UnderWay};
 use self::flavor::CallAuth;
 use self::link::{Link, reconnect_wait};
 use self::message::Answer;
-pub use self::params::{CallParams, ClientConfig, ClientStats, Staleness, Transport};
+pub use self::params::{CallParams, ClientConfig, ClientStats, Repeat, Staleness, Transport};
 use super::auth::{Flavor, OpaqueAuth};
 use super::message::{CallHeader, MessageType, peek};
 use super::pending::{Call, Pending};
@@ -37,6 +37,11 @@ use crate::{Error, Xid};
 
 /// How long a stream is taken to be as it was.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// How long after its first sending a call is sent again that must not be executed twice. Servers'
+/// duplicate request caches, ours and the Linux kernel's among them, remember for 120 s, of which
+/// this leaves more than a minute to a repeat that is late.
+pub const KNOWN_FOR: Duration = Duration::from_secs(45);
 
 /// Calls over datagrams that are under way at once. More would only overflow the receiving socket,
 /// which by default has room for some two hundred small datagrams.
@@ -60,6 +65,8 @@ pub struct ClientCore {
     held: VecDeque<Xid>,
     /// Bytes for the stream.
     output: Encoder,
+    /// Bytes that the stream took, of all connections.
+    written: u64,
     link: Link,
     idle: Duration,
     /// When something last went over the stream.
@@ -86,6 +93,7 @@ impl ClientCore {
             due: VecDeque::new(),
             held: VecDeque::new(),
             output: Encoder::new(),
+            written: 0,
             link: Link::New,
             idle: config.idle,
             last_used: None,
@@ -159,7 +167,7 @@ impl ClientCore {
     fn new_call(&self, message: Encoder, now: Instant, params: &CallParams<'_>) -> Call {
         let number = self.stats.calls + 1;
         let mut call = Call::new(message, params.procedure, now, params.deadline, number);
-        call.once = !params.retransmit;
+        call.repeat = params.repeat;
         call
     }
 
@@ -234,6 +242,7 @@ impl ClientCore {
         while let Some(xid) = self.pending.pop_due(now) {
             match self.pending.get(xid).map(|call| call.deadline) {
                 Some(deadline) if deadline <= now => self.time_out(xid, now),
+                Some(deadline) if !self.may_be_sent(xid, now) => self.pending.arm(xid, deadline),
                 Some(deadline) if self.budget.spend(now) => {
                     self.pending.arm(xid, deadline);
                     if self.prepare(xid, now) {
@@ -290,8 +299,9 @@ impl ClientCore {
             _ => self.estimates.backoff(call.timeout),
         };
         let resend = now + jittered(call.timeout, &mut self.random);
-        let timer = if call.once { call.deadline } else { call.deadline.min(resend) };
         count_sent(call, now, &mut self.stats);
+        let timer =
+            if call.may_be_sent(resend) { call.deadline.min(resend) } else { call.deadline };
         if call.unwanted {
             return self.forget(xid);
         }
@@ -340,9 +350,20 @@ impl ClientCore {
         self.release();
     }
 
-    /// The bytes for the stream. Drop from it what was written.
+    /// The bytes for the stream. Say with [`handle_written`](Self::handle_written) how many of them
+    /// it took.
     pub fn output(&mut self) -> &mut Encoder {
         &mut self.output
+    }
+
+    /// The stream took the first `n` bytes of the output. A call that it took nothing of before the
+    /// connection was lost is one that was not sent.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn handle_written(&mut self, n: usize) {
+        self.output.advance(n);
+        self.written += n as u64;
     }
 
     /// Whether something is to be sent that was not taken yet.
@@ -351,8 +372,9 @@ impl ClientCore {
         !self.output.is_empty() || !self.due.is_empty()
     }
 
-    /// Says that there is a new connection. Everything unanswered is sent again on it, with the
-    /// same xids, so that the server can tell what it has executed already.
+    /// Says that there is a new connection. Everything unanswered that may be is sent again on it, with
+    /// the same xids, so that the server can tell what it has executed already. If it cannot, say
+    /// [`handle_forgotten`](Self::handle_forgotten) first.
     pub fn handle_connected(&mut self, now: Instant) {
         if !matches!(self.link, Link::New) {
             self.stats.reconnects += 1;
@@ -360,6 +382,7 @@ impl ClientCore {
         self.link = Link::Up { failures: self.link.failures() };
         self.last_used = Some(now);
         self.output.clear();
+        self.give_up(|call| !call.may_be_sent(now));
         for xid in self.pending.in_order() {
             if self.prepare(xid, now) {
                 self.append(xid, now);
@@ -375,23 +398,22 @@ impl ClientCore {
             n => jittered(reconnect_wait(n), &mut self.random),
         };
         self.link = Link::Down { failures: failures.saturating_add(1), retry: now + wait };
+        self.take_back_unwritten();
         self.output.clear();
-        for xid in self.pending.in_order() {
-            let once = self.pending.get(xid).filter(|call| call.once && call.sent > 0);
-            if let Some(sent) = once.map(|call| call.sent) {
-                self.end(xid, Err(Error::Disconnected { sent }));
-            }
-        }
+        self.give_up(|call| !call.may_be_sent(now));
+    }
+
+    /// Says that the server knows nothing any more of what it was sent: it was started again, or it
+    /// cannot tell that the next connection is by the same caller. Calls that were sent and that must
+    /// not be executed twice end.
+    pub fn handle_forgotten(&mut self) {
+        self.give_up(|call| call.sent > 0 && call.repeat != Repeat::Always);
     }
 
     /// Says that the connection is gone and there will be no other: all calls end.
     pub fn handle_closed(&mut self) {
         self.output.clear();
-        for xid in self.pending.in_order() {
-            if let Some(sent) = self.pending.get(xid).map(|call| call.sent) {
-                self.end(xid, Err(Error::Disconnected { sent }));
-            }
-        }
+        self.give_up(|_| true);
     }
 
     /// Whether a stream was quiet for so long that it should be looked at before the next call:
@@ -473,11 +495,45 @@ impl ClientCore {
         let Some(call) = self.pending.get_mut(xid) else {
             return;
         };
+        call.begins = self.written + self.output.len() as u64;
         self.output.append(&call.message);
         self.last_used = Some(now);
         count_sent(call, now, &mut self.stats);
         if call.unwanted {
             self.forget(xid);
+        }
+    }
+
+    fn may_be_sent(&self, xid: Xid, now: Instant) -> bool {
+        self.pending.get(xid).is_some_and(|call| call.may_be_sent(now))
+    }
+
+    /// Calls that the stream took nothing of were not sent.
+    fn take_back_unwritten(&mut self) {
+        if self.output.is_empty() {
+            return;
+        }
+        for xid in self.pending.in_order() {
+            if let Some(call) = self.pending.get_mut(xid)
+                && call.sent > 0
+                && call.begins >= self.written
+            {
+                call.sent -= 1;
+                match call.sent {
+                    0 => self.stats.sent -= 1,
+                    _ => self.stats.resent -= 1,
+                }
+            }
+        }
+    }
+
+    /// Ends those calls of which nothing can be known any more.
+    fn give_up(&mut self, is_lost: impl Fn(&Call) -> bool) {
+        for xid in self.pending.in_order() {
+            let call = self.pending.get(xid).filter(|call| is_lost(call));
+            if let Some(sent) = call.map(|call| call.sent) {
+                self.end(xid, Err(Error::Disconnected { sent }));
+            }
         }
     }
 
@@ -528,7 +584,10 @@ fn write(
 
 fn count_sent(call: &mut Call, now: Instant, stats: &mut ClientStats) {
     match call.sent {
-        0 => stats.sent += 1,
+        0 => {
+            call.first_sent = now;
+            stats.sent += 1;
+        }
         _ => stats.resent += 1,
     }
     call.sent = call.sent.saturating_add(1);

@@ -40,10 +40,23 @@ pub struct CallParams<'a> {
     pub procedure: Procedure,
     /// Who calls.
     pub auth: CallAuth<'a>,
-    /// Whether it is sent a second time, if the server may have it already.
-    pub retransmit: bool,
+    /// When it is sent a second time, if the server may have it already.
+    pub repeat: Repeat,
     /// When the call ends at the latest.
     pub deadline: Instant,
+}
+
+/// When a call is sent that the server may have already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Never.
+    Never,
+    /// As long as a server with a duplicate request cache knows it for a repeat: for
+    /// [`KNOWN_FOR`](super::KNOWN_FOR), until
+    /// [`handle_forgotten`](super::ClientCore::handle_forgotten).
+    WhileKnown,
+    /// Whenever it is not answered: to execute it twice does no harm.
+    Always,
 }
 
 /// What a client did and met, counted since it was made.
