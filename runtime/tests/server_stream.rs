@@ -211,3 +211,31 @@ fn the_peer_on_a_unix_socket_is_known_by_its_uid() {
     assert!(!path.exists(), "removed at the end");
     std::fs::remove_dir(&dir).expect("empty");
 }
+
+#[test]
+fn a_server_that_drains_leaves_its_path_to_the_next_one() {
+    let (echo, replies) = Echo::new();
+    let path = std::env::temp_dir().join(format!("farcall-handover-{}.sock", std::process::id()));
+    let start = || {
+        let server = Server::builder().unix(&path);
+        server.shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>).start().expect("a free path")
+    };
+    let first = start();
+    let mut stream = UnixStream::connect(&path).expect("it listens");
+    stream.set_read_timeout(Some(LONG)).expect("not zero");
+    stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
+    let later = replies.recv_timeout(LONG).expect("called");
+    first.handle().stop();
+    while path.exists() {
+        std::thread::yield_now();
+    }
+    let second = start();
+    later.send(Ok(Bytes::from_static(b"of the first")));
+    assert_eq!(read_record(&mut stream), reply(1, b"of the first"));
+    first.stop().expect("ends");
+    let mut stream = UnixStream::connect(&path).expect("the second one listens");
+    stream.set_read_timeout(Some(LONG)).expect("not zero");
+    exchange(&mut stream, 2, b"of the second");
+    second.stop().expect("ends");
+    assert!(!path.exists());
+}

@@ -6,23 +6,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::Netid;
 use crate::bind::Uaddr;
-use crate::net::server::{EventLoop, Listener};
+use crate::net::server::{EventLoop, Listener, SocketFile};
 
 /// What a server listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Udp(SocketAddr),
     Tcp(SocketAddr),
-    Unix {
-        /// There is none of a socket without a name.
-        path: Option<PathBuf>,
-        /// It was made by the server, and is removed with it.
-        own: bool,
-    },
+    /// There is no path of a socket without a name.
+    Unix(Option<PathBuf>),
 }
 
 /// Connections that wait to be accepted; the system may allow fewer. One that finds no room tries
@@ -50,10 +46,9 @@ impl Opening {
                 Self::Tcp(listener).open(loops)
             }
             Self::UnixPath(path) => {
-                let listener = listen_at(&path)?;
-                SockRef::from(&listener).listen(BACKLOG)?;
-                listen(unix(listener)?, loops)?;
-                Ok(Endpoint::Unix { path: Some(path), own: true })
+                let (listener, file) = listen_at(&path)?;
+                listen(unix(listener, Some(file))?, loops)?;
+                Ok(Endpoint::Unix(Some(path)))
             }
             Self::Udp(socket) => {
                 let addr = socket.local_addr()?;
@@ -70,8 +65,8 @@ impl Opening {
             }
             Self::Unix(listener) => {
                 let path = listener.local_addr()?.as_pathname().map(Path::to_owned);
-                listen(unix(listener)?, loops)?;
-                Ok(Endpoint::Unix { path, own: false })
+                listen(unix(listener, None)?, loops)?;
+                Ok(Endpoint::Unix(path))
             }
         }
     }
@@ -83,7 +78,7 @@ impl Endpoint {
         match self {
             Self::Udp(addr) => ip_addresses(*addr, Netid::Udp, Netid::Udp6),
             Self::Tcp(addr) => ip_addresses(*addr, Netid::Tcp, Netid::Tcp6),
-            Self::Unix { path, .. } => {
+            Self::Unix(path) => {
                 path.iter().map(|path| (Netid::Local, Uaddr::Unix(path.clone()))).collect()
             }
         }
@@ -117,7 +112,7 @@ pub(super) fn tcp_addrs(endpoints: &[Endpoint]) -> impl Iterator<Item = SocketAd
 
 pub(super) fn unix_paths(endpoints: &[Endpoint]) -> impl Iterator<Item = &Path> {
     endpoints.iter().filter_map(|endpoint| match endpoint {
-        Endpoint::Unix { path, .. } => path.as_deref(),
+        Endpoint::Unix(path) => path.as_deref(),
         _ => None,
     })
 }
@@ -151,9 +146,9 @@ fn listen(listener: Listener, loops: &mut [EventLoop]) -> io::Result<()> {
     loops.first_mut().map_or(Ok(()), |first| first.add_listener(listener))
 }
 
-fn unix(listener: UnixListener) -> io::Result<Listener> {
+fn unix(listener: UnixListener, file: Option<SocketFile>) -> io::Result<Listener> {
     listener.set_nonblocking(true)?;
-    Ok(Listener::Unix(mio::net::UnixListener::from_std(listener)))
+    Ok(Listener::Unix { _file: file, listener: mio::net::UnixListener::from_std(listener) })
 }
 
 fn resolve(addr: &str) -> io::Result<SocketAddr> {
@@ -161,23 +156,17 @@ fn resolve(addr: &str) -> io::Result<SocketAddr> {
 }
 
 /// A socket at `path`. What a server that is gone left there is replaced; one that lives is not.
-fn listen_at(path: &Path) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
+fn listen_at(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let addr = SockAddr::unix(path)?;
+    match socket.bind(&addr) {
         Err(e) if e.kind() == io::ErrorKind::AddrInUse && UnixStream::connect(path).is_err() => {
             fs::remove_file(path)?;
-            UnixListener::bind(path)
+            socket.bind(&addr)?;
         }
-        result => result,
+        bound => bound?,
     }
-}
-
-/// Removes the Unix sockets that the server has made, and forgets all.
-pub(super) fn remove_sockets(endpoints: &mut Vec<Endpoint>) {
-    for endpoint in endpoints.drain(..) {
-        if let Endpoint::Unix { path: Some(path), own: true } = endpoint
-            && let Err(error) = fs::remove_file(&path)
-        {
-            log::warn!("cannot remove {}: {error}", path.display());
-        }
-    }
+    let file = SocketFile(path.to_owned());
+    socket.listen(BACKLOG)?;
+    Ok((socket.into(), file))
 }

@@ -133,7 +133,6 @@ impl Server {
             let joined = join(thread);
             result = result.and(joined);
         }
-        endpoint::remove_sockets(&mut self.endpoints);
         result
     }
 }

@@ -2,14 +2,17 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
+use std::{fs, io};
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token, event};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use super::sources::{Crowded, Sources};
@@ -62,7 +65,24 @@ pub(crate) fn share_out(first: &mut EventLoop, others: &mut [EventLoop]) {
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix {
+        /// If the server has made it. Dropped first, so that it is never another one's.
+        _file: Option<SocketFile>,
+        listener: UnixListener,
+    },
+}
+
+/// The file of a Unix socket. It goes with the listener, and not when the server has drained: by then
+/// there may be another server's in its place.
+#[derive(Debug)]
+pub(crate) struct SocketFile(pub(crate) PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            log::warn!("cannot remove {}: {error}", self.0.display());
+        }
+    }
 }
 
 impl Listener {
@@ -74,10 +94,19 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 (Socket::Tcp(stream), Some(addr))
             }),
-            Self::Unix(listener) => {
+            Self::Unix { listener, .. } => {
                 listener.accept().map(|(stream, _)| (Socket::Unix(stream), None))
             }
         }
+    }
+
+    /// Whether there is a connection to be accepted.
+    fn has_waiting(&self) -> bool {
+        let fd = match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix { listener, .. } => listener.as_fd(),
+        };
+        poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::ZERO) != Ok(0)
     }
 }
 
@@ -85,21 +114,21 @@ impl event::Source for Listener {
     fn register(&mut self, registry: &Registry, token: Token, on: Interest) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => listener.register(registry, token, on),
-            Self::Unix(listener) => listener.register(registry, token, on),
+            Self::Unix { listener, .. } => listener.register(registry, token, on),
         }
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, on: Interest) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => listener.reregister(registry, token, on),
-            Self::Unix(listener) => listener.reregister(registry, token, on),
+            Self::Unix { listener, .. } => listener.reregister(registry, token, on),
         }
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => listener.deregister(registry),
-            Self::Unix(listener) => listener.deregister(registry),
+            Self::Unix { listener, .. } => listener.deregister(registry),
         }
     }
 }
@@ -107,32 +136,33 @@ impl event::Source for Listener {
 impl EventLoop {
     pub(super) fn accept(&mut self, now: Instant, token: Token) -> Next {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(entry) = self.entry(token) else {
-                return Next::Wait;
-            };
-            let Source::Listener(listener) = &entry.source else {
+            let Some(Source::Listener(listener)) = self.entry(token).map(|entry| &entry.source)
+            else {
                 return Next::Wait;
             };
             match listener.accept() {
                 Ok(accepted) => self.pass_on(now, accepted),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
+                // The peer was gone before it was accepted, or a signal came.
+                Err(e) if is_passing(&e) => {}
+                // The system says so even if nobody waits; then somebody who comes is an event.
+                Err(e) if is_exhausted(&e) && !listener.has_waiting() => return Next::Wait,
                 // A connection that is closed makes room for the one that waits.
-                Err(e) if is_exhausted(&e) && self.evict(|_| true) => self.note_exhausted(),
-                Err(e) if is_exhausted(&e) => {
-                    self.note_exhausted();
-                    // No event tells when descriptors are free again.
+                Err(e) if is_exhausted(&e) && self.free_a_descriptor() => {}
+                // No event tells when it can be done again.
+                Err(_) => {
                     self.accept_again = Some(now + ACCEPT_AGAIN);
                     return Next::Wait;
                 }
-                // The peer was gone before it was accepted, or a signal came.
-                Err(_) => {}
             }
         }
         Next::Again
     }
 
-    fn note_exhausted(&self) {
+    /// Closes a connection for want of descriptors. `false` if there is none.
+    fn free_a_descriptor(&mut self) -> bool {
         self.core.counters().exhausted.add(1);
+        self.evict(|_| true)
     }
 
     /// Every listener gets a turn.
@@ -228,6 +258,11 @@ impl EventLoop {
         self.close(token);
         true
     }
+}
+
+/// Whether the next connection may be accepted all the same.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
 }
 
 fn is_exhausted(error: &io::Error) -> bool {

@@ -33,7 +33,7 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
 use self::accept::{Arrivals, Spread};
-pub(crate) use self::accept::{Listener, share_out};
+pub(crate) use self::accept::{Listener, SocketFile, share_out};
 use self::datagram::{Datagrams, Post};
 use self::ending::Ending;
 use self::sources::Sources;
