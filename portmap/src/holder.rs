@@ -5,11 +5,13 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// A process with a socket.
+/// A process that has a port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Holder {
-    pub(crate) name: String,
-    pub(crate) pid: u32,
+pub struct Holder {
+    /// What it calls itself.
+    pub name: String,
+    /// Its number.
+    pub pid: u32,
 }
 
 impl fmt::Display for Holder {

@@ -1,6 +1,7 @@
 //! The portmapper (RFC 1833): what programs this host serves, and where.
 //!
-//! [`Portmap`] is one, to be served by any server. The daemon around it, which takes the place of
+//! [`Portmap`] is one, to be served by any server; [`system_or_embedded`] is for servers that are
+//! to register on hosts that may have none. The daemon around it, which takes the place of
 //! rpcbind, is behind the feature `daemon`; the command `portmapd` is in `farcall-portmap-cli`.
 //!
 //! What is pure is apart: the table in [`registry`], the rules on who may change it in [`access`],
@@ -29,8 +30,8 @@ pub mod address;
 pub mod config;
 #[cfg(feature = "daemon")]
 pub mod daemon;
+pub mod embedded;
 mod files;
-#[cfg(feature = "daemon")]
 mod holder;
 pub mod journal;
 #[cfg(feature = "daemon")]
@@ -46,9 +47,12 @@ mod sandbox;
 mod scribe;
 mod service;
 pub mod sockaddr;
+mod sockets;
 pub mod stats;
 #[cfg(feature = "daemon")]
 mod status;
 mod table;
 
+pub use embedded::system_or_embedded;
 pub use portmap::{Located, PROGRAM, Portmap, Service, Snapshot};
+pub use sockets::{ListenError, PORT, SOCKET};

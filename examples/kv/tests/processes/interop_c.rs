@@ -17,7 +17,8 @@ use farcall::bind::Portmapper;
 use farcall::proto::message::AcceptStatus;
 use farcall::{Client, ClientOptions, Error, Interface, Procedure, Program, Refusal, Version};
 use farcall_example_kv::kv::{KvGetRes, KvStatus, kv_prog, kv_prog::v1};
-use farcall_portmap::daemon::{self, Options, SOCKET};
+use farcall_portmap::SOCKET;
+use farcall_portmap::daemon::{self, Options};
 use nix::sys::signal::Signal;
 
 use crate::c_programs::{self, run, run_any, skip, text};

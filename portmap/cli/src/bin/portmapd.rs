@@ -9,8 +9,8 @@ use std::process::{ExitCode, Stdio};
 
 use env_logger::Env;
 use farcall_portmap::config::Config;
-use farcall_portmap::daemon::{self, DaemonError, Options, PORT, SOCKET, STATE_DIR, USER};
-use farcall_portmap::rpcbind;
+use farcall_portmap::daemon::{self, DaemonError, Options, STATE_DIR, USER};
+use farcall_portmap::{PORT, SOCKET, rpcbind};
 use lexopt::prelude::*;
 
 const HELP: &str = "\

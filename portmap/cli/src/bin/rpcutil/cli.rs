@@ -10,8 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use farcall::bind::{Portmapper, Registration};
 use farcall::{Netid, Version};
-use farcall_portmap::daemon::{PORT, SOCKET};
 use farcall_portmap::programs::Programs;
+use farcall_portmap::{PORT, SOCKET};
 
 /// Names of programs on this host.
 pub(crate) static PROGRAMS: LazyLock<Programs> = LazyLock::new(Programs::of_this_host);

@@ -12,7 +12,7 @@ use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use super::status::Status;
 use super::{Done, Failure, Session, number};
 use crate::tool::interface;
-use farcall_portmap::daemon::PORT;
+use farcall_portmap::PORT;
 
 /// C listens 1, 2, 4 and 8 seconds.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -13,7 +13,7 @@ use farcall::{CallOptions, ClientOptions, Netid, Result};
 
 use super::status::Status;
 pub(super) use crate::tool::ping::Place as Server;
-use farcall_portmap::daemon::{PORT, SOCKET};
+use farcall_portmap::{PORT, SOCKET};
 
 /// How long a portmapper may take.
 const PATIENCE: Duration = Duration::from_secs(60);
