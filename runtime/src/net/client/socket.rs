@@ -112,8 +112,12 @@ fn connect_tcp(
     timeout: Duration,
 ) -> io::Result<Socket> {
     let socket = tcp(Domain::for_address(addr))?;
-    if let Some(local) = local {
-        socket.bind(&local.into())?;
+    // Not one that the system picks in connecting: others may call elsewhere from that, and then it
+    // cannot be bound to, by the next connection, which is to have it.
+    match socket.bind(&local.unwrap_or_else(|| unspecified(addr, 0)).into()) {
+        // All are taken; but to share one will do.
+        Err(error) if local.is_none() && is_taken(&error) => {}
+        bound => bound?,
     }
     connect_from(&socket, addr, timeout)?;
     Ok(socket)
