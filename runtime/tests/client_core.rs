@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use farcall::proto::client::flavor::CallAuth;
 use farcall::proto::client::{
-    CallParams, ClientConfig, ClientCore, KNOWN_FOR, Repeat, Staleness, Transport, WINDOW,
+    CallParams, ClientConfig, ClientCore, KNOWN_FOR, Repeat, Transport, WINDOW,
 };
 use farcall::proto::retry::RetryPolicy;
 use farcall::xdr::{Bytes, Encoder};
@@ -527,22 +527,26 @@ fn attempts_to_connect_get_rarer_until_there_is_a_reply() {
 }
 
 #[test]
-fn a_stream_that_was_quiet_for_5_minutes_is_not_called_on() {
+fn a_stream_that_is_quiet_for_5_minutes_is_to_be_closed() {
     let mut bench = Bench::new(Transport::Stream, 1);
-    assert_eq!(bench.core.staleness(bench.now + 600_000 * MS), None, "there is none yet");
+    assert_eq!(bench.core.idle_deadline(bench.now), None, "there is none yet");
     bench.core.handle_connected(bench.now);
+    assert_eq!(bench.core.idle_deadline(bench.now + MS), Some(bench.now + 300_000 * MS));
     let xid = bench.call(1, 1_000_000);
     bench.drain();
-    assert_eq!(bench.core.staleness(bench.now + 600_000 * MS), None, "an answer is waited for");
-    bench.answer(xid, 400_000 * MS);
-    let after = |millis: u32| bench.core.staleness(bench.now + millis * MS);
-    assert_eq!([after(999), after(1_000)], [None, Some(Staleness::Doubtful)]);
-    assert_eq!(
-        [after(299_999), after(300_000)],
-        [Some(Staleness::Doubtful), Some(Staleness::Idle)]
-    );
-    bench.now += 300_000 * MS;
+    bench.now += 299_000 * MS;
+    let waits = Some(bench.now + 300_000 * MS);
+    assert_eq!(bench.core.idle_deadline(bench.now), waits, "an answer is waited for");
+    assert!(!bench.core.is_doubtful(bench.now));
+    bench.answer(xid, 101_000 * MS);
+    let quiet = |millis: u32| bench.core.is_doubtful(bench.now + millis * MS);
+    assert_eq!([quiet(999), quiet(1_000)], [false, true]);
+    let idle = bench.now + 300_000 * MS;
+    assert_eq!([bench.now, idle].map(|now| bench.core.idle_deadline(now)), [Some(idle); 2]);
+    bench.now = idle;
     bench.core.handle_disconnected(bench.now);
+    assert_eq!(bench.core.idle_deadline(bench.now), None);
+    assert!(!bench.core.wants_connection(bench.now), "nobody waits for anything");
     bench.call(2, 1000);
     assert!(bench.core.wants_connection(bench.now), "it is made at once");
     bench.core.handle_connected(bench.now);
@@ -550,7 +554,8 @@ fn a_stream_that_was_quiet_for_5_minutes_is_not_called_on() {
     let mut bench = Bench::datagram(1);
     let xid = bench.call(1, 1000);
     bench.answer(xid, MS);
-    assert_eq!(bench.core.staleness(bench.now + 600_000 * MS), None, "there is no connection");
+    let later = bench.now + 600_000 * MS;
+    assert_eq!((bench.core.idle_deadline(later), bench.core.is_doubtful(later)), (None, false));
 }
 
 #[test]

@@ -134,3 +134,20 @@ fn a_call_with_an_earlier_timer_interrupts_the_driver() {
     drop((slow, patient, hasty));
     server.join().expect("the connection ends");
 }
+
+/// The thread that drives futures waits on the connection until long after.
+#[test]
+fn a_connection_is_idle_when_the_only_future_was_dropped() {
+    let (target, server) = tcp(|listener| {
+        let (mut stream, _) = listener.accept().expect("a client");
+        assert!(read_record(&mut stream).is_some(), "a call");
+        assert_eq!(read_record(&mut stream), None);
+    });
+    let client = connect(&target, &patient().idle_timeout(Duration::from_millis(20)));
+    let mut pending = start_echo(&client, 1);
+    let polled = Pin::new(&mut pending).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    drop(pending);
+    server.join().expect("it is closed while the client is there");
+    drop(client);
+}

@@ -228,8 +228,9 @@ impl ClientOptions {
 
     /// How long a stream is kept that nothing is called on. Default 300 s.
     ///
-    /// There is no thread that would close it at that time: the next call does, and is made on a
-    /// new connection. What is between client and server may have forgotten the old one.
+    /// It is closed then, by a thread that all clients of a process share, and the next call is made on
+    /// a new connection. There is no such thread while no client has a stream, or with
+    /// [`Duration::MAX`]. A client that [serves](Self::serve) keeps its connection.
     #[must_use]
     pub fn idle_timeout(self, idle_timeout: Duration) -> Self {
         Self { idle_timeout, ..self }

@@ -90,7 +90,7 @@ fn start(shared: Arc<Shared>) -> io::Result<Driver> {
     Ok(Driver { thread, wake, asleep: None })
 }
 
-fn drive(shared: &Shared, woken: &Wake) {
+fn drive(shared: &Arc<Shared>, woken: &Wake) {
     let mut state = shared.lock();
     let mut idle_since = None;
     while !state.closed {

@@ -11,12 +11,14 @@
 
 mod deadline;
 mod driver;
+mod idle;
 mod reader;
 mod serving;
 mod socket;
 mod waiters;
 
 use std::io;
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, Thread};
@@ -31,7 +33,7 @@ use self::serving::Serving;
 pub(crate) use self::socket::Remote;
 use self::waiters::{Waiter, Waiters};
 use crate::error::{Doing, Result};
-use crate::proto::client::{ClientConfig, ClientCore, ClientStats, Staleness, Transport};
+use crate::proto::client::{ClientConfig, ClientCore, ClientStats, Transport};
 use crate::proto::connection::write_record;
 use crate::proto::limits::Limits;
 use crate::proto::record::RecordLimits;
@@ -89,6 +91,8 @@ struct State {
     nobody: Option<Box<ServerCore>>,
     /// The number of the connection.
     connection: u64,
+    /// It is going to be closed when nothing is called on it.
+    watched: Option<idle::Watched>,
     /// A thread waits until more can be written.
     writing: bool,
     /// The channel was dropped.
@@ -108,6 +112,8 @@ impl Channel {
         let seed = seed()?;
         let (transport, peer) = (reader.transport(), reader.peer());
         let &Config { retry, idle, .. } = config;
+        // Whoever serves waits to be called.
+        let idle = if config.services.is_empty() { idle } else { Duration::MAX };
         let mut core = ClientCore::new(&ClientConfig { transport, retry, idle, seed });
         if transport == Transport::Stream {
             core.handle_connected(Instant::now());
@@ -121,12 +127,14 @@ impl Channel {
             serving: None,
             nobody: None,
             connection: 0,
+            watched: None,
             writing: false,
             closed: false,
         };
         let corked = config.corked && transport == Transport::Stream;
         let (state, spin) = (Mutex::new(state), config.spin);
         let channel = Self(Arc::new(Shared { state, spin, corked }));
+        channel.0.watch(&mut channel.0.lock(), Instant::now());
         if let Some(peer) = peer.filter(|_| !config.services.is_empty()) {
             let mut state = channel.0.lock();
             let failed = |source| Error::Io { doing: Doing::Connect, source };
@@ -231,7 +239,7 @@ impl Shared {
     }
 
     /// Leads or follows until the call has ended.
-    fn wait<'a>(&'a self, mut state: Guard<'a>, xid: Xid) -> Result<Bytes> {
+    fn wait<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, xid: Xid) -> Result<Bytes> {
         loop {
             if let Some(result) = state.result(xid) {
                 state.waiters.remove(xid);
@@ -250,7 +258,7 @@ impl Shared {
 
     /// Receives once, or connects, and does what is due.
     fn lead<'a>(
-        &'a self,
+        self: &'a Arc<Self>,
         mut state: Guard<'a>,
         mut reader: Box<Reader>,
         driver: Option<&driver::Wake>,
@@ -263,6 +271,7 @@ impl Shared {
             state = self.lock();
             now = Instant::now();
             state.connected(connected, now);
+            self.watch(&mut state, now);
         } else {
             let writable = state.core.has_output();
             drop(state);
@@ -296,6 +305,27 @@ impl Shared {
         self.turn(state, Instant::now())
     }
 
+    /// Has the connection closed when nothing is called on it for long enough.
+    fn watch(self: &Arc<Self>, state: &mut State, now: Instant) {
+        if state.watched.is_none()
+            && let Some(at) = state.core.idle_deadline(now)
+        {
+            state.watched = Some(idle::watch(self, at));
+        }
+    }
+
+    /// The time has come to look whether the connection is idle.
+    fn leave_if_idle(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.watched = None;
+        if state.core.idle_deadline(now).is_some_and(|at| at <= now) {
+            state.leave(now);
+        } else {
+            self.watch(&mut state, now);
+        }
+    }
+
     /// Does what is due, and wakes those whose calls have ended.
     fn turn<'a>(&'a self, mut state: Guard<'a>, now: Instant) -> Guard<'a> {
         if state.core.poll_timeout().is_some_and(|due| due <= now) {
@@ -324,19 +354,24 @@ impl State {
         self.core.call(now, &target.params(now), args)
     }
 
-    /// Gives up a connection that was quiet, if the next call had better be on another one.
+    /// Gives up a connection that the server has ended while it was quiet.
     fn leave_stale(&mut self, now: Instant) {
-        let Some(staleness) = self.core.staleness(now) else {
-            return;
-        };
-        // If somebody has the reader, the connection is being looked at.
-        let Some(mut reader) = self.reader.take() else {
-            return;
-        };
-        if staleness == Staleness::Idle || reader.is_at_end() {
-            self.disconnected(&mut reader, now);
+        if self.core.is_doubtful(now)
+            && self.reader.as_ref().is_some_and(|reader| reader.is_at_end())
+        {
+            self.leave(now);
         }
-        self.reader = Some(reader);
+    }
+
+    /// Closes a connection that no call waits on.
+    fn leave(&mut self, now: Instant) {
+        if let Some(mut reader) = self.reader.take() {
+            self.close(&mut reader, now);
+            self.reader = Some(reader);
+        } else if let Some(socket) = &self.socket {
+            // Whoever leads sees the end, and closes it.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 
     /// The result of a call, if it has ended. If not, it is going to be waited for, so that nothing
@@ -360,7 +395,7 @@ impl State {
         };
         if socket::write(&socket, &mut self.core).is_err() {
             // The reader sees the end of the stream then, and connects again.
-            let _ = socket.shutdown(std::net::Shutdown::Both);
+            let _ = socket.shutdown(Shutdown::Both);
         }
         self.send_datagrams(&socket, now);
     }
@@ -463,6 +498,11 @@ impl State {
     }
 
     fn disconnected(&mut self, reader: &mut Reader, now: Instant) {
+        reader.keep_port();
+        self.close(reader, now);
+    }
+
+    fn close(&mut self, reader: &mut Reader, now: Instant) {
         self.socket = None;
         if let Some(serving) = &self.serving {
             serving.lost(self.connection);

@@ -159,13 +159,18 @@ impl Reader {
         }
     }
 
-    /// Forgets a lost connection and what was read of a record on it, but not its port.
-    pub(super) fn disconnect(&mut self) {
+    /// Has the next connection made from the port of this one, which is lost.
+    pub(super) fn keep_port(&mut self) {
         let is_tcp = matches!(self.remotes.front(), Some(Remote::Tcp(_)));
-        if let Some(lost) = self.socket.take().filter(|_| is_tcp) {
+        if let Some(lost) = self.socket.as_ref().filter(|_| is_tcp) {
             // Without a descriptor for it the next one calls from another port.
-            self.port = Port::of(&lost).ok();
+            self.port = Port::of(lost).ok();
         }
+    }
+
+    /// Forgets a connection and what was read of a record on it.
+    pub(super) fn disconnect(&mut self) {
+        self.socket = None;
         self.records = RecordReader::new(self.limits);
     }
 

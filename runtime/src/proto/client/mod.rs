@@ -25,7 +25,7 @@ use self::authentication::{Sealed, ShortHands, UnderWay};
 use self::flavor::CallAuth;
 use self::link::{Link, reconnect_wait};
 use self::message::Answer;
-pub use self::params::{CallParams, ClientConfig, ClientStats, Repeat, Staleness, Transport};
+pub use self::params::{CallParams, ClientConfig, ClientStats, Repeat, Transport};
 use super::auth::{Flavor, OpaqueAuth};
 use super::message::{CallHeader, MessageType, peek};
 use super::pending::{Call, Pending};
@@ -37,6 +37,9 @@ use crate::{Error, Xid};
 
 /// How long a stream is taken to be as it was.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// What keeps a stream that is in use from being looked at all the time.
+const IDLE_MIN: Duration = Duration::from_millis(1);
 
 /// How long after its first sending a call is sent again that must not be executed twice. Servers'
 /// duplicate request caches, ours and the Linux kernel's among them, remember for 120 s, of which
@@ -95,7 +98,7 @@ impl ClientCore {
             output: Encoder::new(),
             written: 0,
             link: Link::New,
-            idle: config.idle,
+            idle: config.idle.max(IDLE_MIN),
             last_used: None,
             under_way: Vec::new(),
             short_hands: ShortHands::default(),
@@ -416,18 +419,25 @@ impl ClientCore {
         self.give_up(|_| true);
     }
 
-    /// Whether a stream was quiet for so long that it should be looked at before the next call:
-    /// ask this first, and if it is of no use, say [`handle_disconnected`](Self::handle_disconnected).
+    /// Whether a stream was quiet for so long that it should be looked at before the next call. If the
+    /// server has ended it, say [`handle_disconnected`](Self::handle_disconnected).
     #[must_use]
-    pub fn staleness(&self, now: Instant) -> Option<Staleness> {
-        if !self.link.is_up() || self.pending.waiting() > 0 || !self.output.is_empty() {
-            return None;
-        }
-        match now.saturating_duration_since(self.last_used?) {
-            quiet if quiet >= self.idle => Some(Staleness::Idle),
-            quiet if quiet >= QUIET => Some(Staleness::Doubtful),
-            _ => None,
-        }
+    pub fn is_doubtful(&self, now: Instant) -> bool {
+        let is_quiet = |used| now.saturating_duration_since(used) >= QUIET;
+        self.link.is_up() && !self.is_busy() && self.last_used.is_some_and(is_quiet)
+    }
+
+    /// When a stream is to be closed if nothing is called on it until then: ask again at that time,
+    /// and if it has come, close the stream and say
+    /// [`handle_disconnected`](Self::handle_disconnected). `None` if there is no connection.
+    #[must_use]
+    pub fn idle_deadline(&self, now: Instant) -> Option<Instant> {
+        let used = if self.is_busy() { now } else { self.last_used? };
+        used.checked_add(self.idle).filter(|_| self.link.is_up())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.pending.waiting() > 0 || !self.output.is_empty()
     }
 
     /// Whether it is time to connect again.

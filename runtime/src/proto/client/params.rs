@@ -22,7 +22,8 @@ pub struct ClientConfig {
     pub transport: Transport,
     /// When it sends datagrams again.
     pub retry: RetryPolicy,
-    /// How long a stream is kept that nothing is called on; see [`ClientCore::staleness`](super::ClientCore::staleness).
+    /// How long a stream is kept that nothing is called on, at least 1 ms; see
+    /// [`ClientCore::idle_deadline`](super::ClientCore::idle_deadline).
     pub idle: Duration,
     /// All its randomness: the xids and the jitter of timers. From the operating system, but in
     /// tests.
@@ -86,13 +87,4 @@ pub struct ClientStats {
     pub unreachable: u64,
     /// Connections made after the first one.
     pub reconnects: u64,
-}
-
-/// What may be the matter with a stream that was quiet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Staleness {
-    /// The server may have closed it meanwhile: look, before a call is put on it.
-    Doubtful,
-    /// It is to be closed, and the next call is for another one.
-    Idle,
 }
