@@ -8,7 +8,8 @@
 //! | 127.0.0.1 or ::1, another port | only if [`Access::loopback`] | `unknown` |
 //! | any other address, 127.0.0.2 too | only if [`Access::insecure`] | `unknown` |
 //!
-//! Everybody may look up. Calls on behalf of others are not made for anybody.
+//! Everybody may look up, and have calls made, if any are
+//! ([`Portmap::make_remote_calls`](crate::Portmap::make_remote_calls)), that do nobody harm.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -122,9 +123,7 @@ impl Access {
         }
     }
 
-    /// Whether a call on behalf of the caller (CALLIT, BCAST, INDIRECT) would be let through, if
-    /// such calls were made. None is; what rpcbind lets through and then fails to do is told apart,
-    /// because a client that broadcasts must not be told of hosts that do not have the service.
+    /// Whether a call on behalf of the caller (CALLIT, BCAST, INDIRECT) is let through.
     ///
     /// # Errors
     /// Over a stream, no answer at all. Over UDP, AUTH_TOOWEAK for what would do somebody harm.

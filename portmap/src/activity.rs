@@ -30,7 +30,7 @@ pub enum Reason {
     NotKept,
     /// The answer is too large for a datagram to a stranger.
     Amplification,
-    /// A call on behalf of the caller.
+    /// A call on behalf of the caller that was not made.
     RemoteCall,
 }
 

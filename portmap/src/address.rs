@@ -4,7 +4,7 @@
 //! host: the one that it gives as a hint, or else one in its own network. The choice is a function
 //! of a list of interfaces; [`HostInterfaces`] is where the list comes from.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -109,6 +109,19 @@ fn masked(addr: IpAddr, mask: IpAddr) -> Option<u128> {
         (IpAddr::V6(addr), IpAddr::V6(mask)) => Some(addr.to_bits() & mask.to_bits()),
         _ => None,
     }
+}
+
+/// Where a service of this host is reached from here; `None` for an address of another host.
+#[must_use]
+pub fn on_this_host(registered: SocketAddr, interfaces: &[Interface]) -> Option<SocketAddr> {
+    let ip = registered.ip();
+    let ip = match ip {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        _ => ip,
+    };
+    let is_here = ip.is_loopback() || interfaces.iter().any(|interface| interface.addr == ip);
+    is_here.then(|| SocketAddr::new(ip, registered.port()))
 }
 
 /// How long a list of interfaces is good for: a lookup must not cost a walk over them.
@@ -229,6 +242,29 @@ mod tests {
             let caller = caller.parse().expect("a socket address");
             let merged = merge(registered, hint, Some(caller), &host());
             assert_eq!(merged, told, "{registered} {hint} {caller}");
+        }
+    }
+
+    #[test]
+    fn t21_a_service_of_another_host_is_not_reached() {
+        let table = [
+            ("0.0.0.0:2049", Some("127.0.0.1:2049")),
+            ("[::]:2049", Some("[::1]:2049")),
+            ("127.0.0.1:2049", Some("127.0.0.1:2049")),
+            ("127.0.0.2:2049", Some("127.0.0.2:2049")),
+            ("192.0.2.7:2049", Some("192.0.2.7:2049")),
+            ("[2001:db8::7]:2049", Some("[2001:db8::7]:2049")),
+            ("192.0.2.8:2049", None),
+            ("192.0.2.255:2049", None),
+            ("255.255.255.255:2049", None),
+            ("224.0.0.1:2049", None),
+            ("[2001:db8::8]:2049", None),
+            ("[ff02::202]:2049", None),
+            ("[::ffff:192.0.2.7]:2049", None),
+        ];
+        for (registered, reached) in table {
+            let addr = |text: &str| text.parse::<SocketAddr>().expect("a socket address");
+            assert_eq!(on_this_host(addr(registered), &host()), reached.map(addr), "{registered}");
         }
     }
 

@@ -23,6 +23,7 @@ pub struct Config {
     sandbox: Option<bool>,
     status: Option<SocketAddr>,
     prune: Option<bool>,
+    remote_calls: Option<bool>,
     max_per_uid: Option<usize>,
     insecure: Option<bool>,
     any_loopback_port: Option<bool>,
@@ -87,6 +88,7 @@ impl Config {
         set(&mut options.sandbox, self.sandbox);
         set(&mut options.status, self.status.map(Some));
         set(&mut options.prune, self.prune);
+        set(&mut options.remote_calls, self.remote_calls);
         set(&mut options.quotas.per_owner, self.max_per_uid);
         set(&mut options.access.insecure, self.insecure);
         set(&mut options.access.loopback, self.any_loopback_port);

@@ -54,6 +54,8 @@ pub struct Options {
     pub status: Option<SocketAddr>,
     /// Whether a registration whose address nobody has is removed.
     pub prune: bool,
+    /// Whether calls are made on behalf of others.
+    pub remote_calls: bool,
     /// Who may do what.
     pub access: Access,
     /// How much may be registered.
@@ -73,6 +75,7 @@ impl Default for Options {
             sandbox: false,
             status: None,
             prune: true,
+            remote_calls: false,
             access,
             quotas,
         }
@@ -203,6 +206,9 @@ pub fn run_reloading(
     }
     kept.map_or(Ok(()), |kept| kept.begin(&portmap)).map_err(DaemonError::Thread)?;
     reload::start(portmap.clone(), reload).map_err(DaemonError::Thread)?;
+    if options.remote_calls {
+        portmap.make_remote_calls().map_err(DaemonError::Thread)?;
+    }
     announce(&server, status.as_ref(), out).map_err(DaemonError::Output)?;
     let status = status.map(|page| page.start(portmap.clone(), server.handle())).transpose();
     let status = status.map_err(DaemonError::Thread)?;

@@ -32,6 +32,8 @@ pub mod config;
 pub mod daemon;
 pub mod embedded;
 mod files;
+mod forward;
+#[cfg(feature = "daemon")]
 mod holder;
 pub mod journal;
 #[cfg(feature = "daemon")]

@@ -8,12 +8,15 @@ use farcall::{Fault, Netid, PeerAddr, Program, Version};
 use crate::access::{self, Access, Owner};
 use crate::activity::{Activity, Reason};
 use crate::address::{self, HostInterfaces};
+use crate::forward::Forwarder;
 use crate::journal::Journal;
 use crate::probe::Probes;
 use crate::registry::{Entry, Mapping, Quotas, Registry, SetError};
 use crate::scribe::Scribe;
-use crate::stats::{Lookup, Protocol, RemoteCall, VersionStats};
+use crate::stats::{Lookup, Protocol, VersionStats};
 use crate::table::{Refusal, Table, Wanted};
+
+mod remote;
 
 /// The portmapper's own program number.
 pub const PROGRAM: Program = Program(100_000);
@@ -30,6 +33,8 @@ struct Shared {
     table: Arc<Table>,
     /// Makes the changes, if they are kept.
     scribe: OnceLock<Scribe>,
+    /// Makes calls for others, if any are made.
+    forwarder: OnceLock<Forwarder>,
 }
 
 /// A version of a program, and text that came with it.
@@ -329,34 +334,6 @@ impl Portmap {
         found.into_iter().map(merge).collect()
     }
 
-    /// How a call on behalf of the caller fails: none is made. CALLIT and BCAST are then not
-    /// answered, and INDIRECT is.
-    #[must_use]
-    pub fn remote_call(
-        &self,
-        protocol: Protocol,
-        peer: &PeerAddr,
-        call: RemoteCall,
-        indirect: bool,
-    ) -> Fault {
-        let RemoteCall { program, version, procedure, netid } = call;
-        self.refuse(Reason::RemoteCall);
-        if let Err(fault) = self.access().remote_call(peer, program, procedure) {
-            return fault;
-        }
-        let table = self.0.table.read();
-        let versions = table.versions(program, netid.as_str());
-        let exact = table.lookup_exact(program, version, netid.as_str()).is_some();
-        drop(table);
-        self.0.table.counts().stats.of(protocol).remote_call(call, indirect, exact);
-        match versions {
-            _ if !indirect => Fault::Silent,
-            _ if exact => Fault::SystemErr,
-            Some((low, high)) => Fault::ProgMismatch { low, high },
-            None => Fault::ProgUnavail,
-        }
-    }
-
     /// The whole table.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
@@ -391,7 +368,7 @@ impl Portmap {
         let may = self.access().reply(peer, call, reply).and_then(|()| {
             let to = access::amplified(peer, call, reply);
             let mut counts = self.0.table.counts();
-            let is_too_often = to.is_some_and(|to| !counts.rates.allow(Instant::now(), to));
+            let is_too_often = to.is_some_and(|to| !counts.large_replies.allow(Instant::now(), to));
             if is_too_often { Err(Fault::SystemErr) } else { Ok(()) }
         });
         may.inspect_err(|_| self.refuse(Reason::Amplification))

@@ -1,37 +1,34 @@
-//! How often a large datagram goes to one network: its address may be forged, and it would be
-//! flooded (T20).
+//! How often something is done for one network: the source of a datagram can be forged, and its
+//! owner would be flooded (T20), or a service would (T21).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-/// Large replies to a network in a second.
-const MOST: u32 = 10;
-
-/// Networks that are told apart in a second; to more, no large reply goes.
+/// Networks that are told apart in a second; for more, nothing is done.
 const MAX_NETWORKS: usize = 1024;
 
-/// What was sent in this second, by network.
+/// What was done in this second, by network: at most so often.
 #[derive(Debug, Default)]
-pub(crate) struct Rates {
+pub(crate) struct Rates<const MOST: u32> {
     until: Option<Instant>,
-    sent: HashMap<IpAddr, u32>,
+    done: HashMap<IpAddr, u32>,
 }
 
-impl Rates {
-    /// Whether one more may go to this address; it is counted if so.
-    pub(crate) fn allow(&mut self, now: Instant, to: IpAddr) -> bool {
+impl<const MOST: u32> Rates<MOST> {
+    /// Whether it may be done once more for this address; it is counted if so.
+    pub(crate) fn allow(&mut self, now: Instant, source: IpAddr) -> bool {
         if self.until.is_none_or(|until| now >= until) {
-            self.sent.clear();
+            self.done.clear();
             self.until = Some(now + Duration::from_secs(1));
         }
-        let network = network(to);
-        if self.sent.len() >= MAX_NETWORKS && !self.sent.contains_key(&network) {
+        let network = network(source);
+        if self.done.len() >= MAX_NETWORKS && !self.done.contains_key(&network) {
             return false;
         }
-        let sent = self.sent.entry(network).or_default();
-        let allowed = *sent < MOST;
-        *sent += u32::from(allowed);
+        let done = self.done.entry(network).or_default();
+        let allowed = *done < MOST;
+        *done += u32::from(allowed);
         allowed
     }
 }
@@ -54,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_network_gets_ten_in_a_second() {
-        let mut rates = Rates::default();
+        let mut rates = Rates::<10>::default();
         let start = Instant::now();
         for n in 0..30 {
             let to = ip(&format!("192.0.2.{n}"));
@@ -68,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_a_64() {
-        let mut rates = Rates::default();
+        let mut rates = Rates::<10>::default();
         let now = Instant::now();
         let allowed = (0..30).filter(|n| rates.allow(now, ip(&format!("2001:db8::{n}:1"))));
         assert_eq!(allowed.count(), 10);
@@ -77,11 +74,11 @@ mod tests {
 
     #[test]
     fn it_does_not_grow_with_forged_addresses() {
-        let mut rates = Rates::default();
+        let mut rates = Rates::<10>::default();
         let now = Instant::now();
         let allowed =
             (0..100_000_u32).filter(|n| rates.allow(now, IpAddr::from((n << 8).to_be_bytes())));
         assert_eq!(allowed.count(), MAX_NETWORKS);
-        assert_eq!(rates.sent.len(), MAX_NETWORKS);
+        assert_eq!(rates.done.len(), MAX_NETWORKS);
     }
 }

@@ -45,7 +45,10 @@ pub(crate) struct Counts {
     pub(crate) activity: Activity,
     /// If what nobody serves is to be removed.
     pub(crate) probes: Option<Probes>,
-    pub(crate) rates: Rates,
+    /// Large replies over UDP.
+    pub(crate) large_replies: Rates<10>,
+    /// Calls for others.
+    pub(crate) remote_calls: Rates<100>,
     /// Whether changes can be kept; `None` if they are not to be.
     pub(crate) keeps: Option<bool>,
 }

@@ -103,7 +103,7 @@ fn numbers(document: &str) -> BTreeSet<u32> {
 #[test]
 fn hardening_has_a_row_for_each_test_of_the_runtime() {
     let expected: BTreeSet<u32> = (1..=19).chain(27..=29).chain([33]).collect();
-    assert_eq!(numbers("docs/hardening.md"), expected);
+    assert!(numbers("docs/hardening.md").is_superset(&expected));
     let document = read("docs/hardening.md");
     for folder in ["runtime/tests", "xdr/tests"] {
         for entry in fs::read_dir(root().join(folder)).expect("a folder") {

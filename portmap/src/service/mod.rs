@@ -6,14 +6,15 @@ use farcall::bind::proto::pmap_prot::pmap_prog::v2;
 use farcall::bind::proto::rpcb_prot::rpcbprog::{v3, v4};
 use farcall::proto::message::MIN_CALL_LEN;
 use farcall::xdr::Encode;
-use farcall::{Context, Dispatch, Fault, Netid, Program, Version};
+use farcall::{Context, Dispatch, Fault};
 
 use crate::Portmap;
-use crate::stats::{Protocol, RemoteCall};
+use crate::stats::Protocol;
 use counted::Counted;
 
 mod counted;
 mod pmap2;
+mod remote;
 mod rpcb;
 mod rpcb3;
 mod rpcb4;
@@ -61,18 +62,5 @@ impl Front {
     fn fits_len(&self, cx: &Context, args_len: usize, results_len: usize) -> Result<(), Fault> {
         let (call, reply) = (MIN_CALL_LEN + args_len, REPLY_HEADER_LEN + results_len);
         self.0.may_reply(cx.peer().addr(), call, reply)
-    }
-
-    fn remote_call(
-        &self,
-        cx: &Context,
-        protocol: Protocol,
-        [program, version, procedure]: [u32; 3],
-        indirect: bool,
-    ) -> Fault {
-        let netid: Netid = cx.peer().addr().netid();
-        let (program, version) = (Program(program), Version(version));
-        let call = RemoteCall { program, version, procedure: procedure.into(), netid };
-        self.0.remote_call(protocol, cx.peer().addr(), call, indirect)
     }
 }

@@ -6,6 +6,7 @@ use farcall::bind::proto::pmap_prot::{CallArgs, CallResult, Mapping, PmaplistEnt
 use farcall::{Context, Fault, Netid, Program, Reply, Version};
 
 use super::Front;
+use super::remote::with_port;
 use crate::Service;
 use crate::registry;
 use crate::stats::Protocol;
@@ -49,8 +50,9 @@ impl v2::Service for Front {
         Ok(list)
     }
 
-    fn callit(&self, cx: &Context, call: CallArgs) -> Result<CallResult, Fault> {
-        Err(self.remote_call(cx, Protocol::V2, [call.prog, call.vers, call.proc], false))
+    fn callit(&self, cx: &Context, call: CallArgs, reply: Reply<CallResult>) {
+        let CallArgs { prog, vers, proc, args } = call;
+        self.remote_call(cx, Protocol::V2, [prog, vers, proc], args, (reply, with_port));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use farcall::bind::proto::rpcb_prot::{Netbuf, Rpcb, RpcbRmtcallargs, Rpcblist};
+use farcall::bind::proto::rpcb_prot::{Netbuf, Rpcb, Rpcblist};
 use farcall::bind::{Family, Uaddr};
 use farcall::xdr::Bytes;
 use farcall::{Context, Fault, Program, Reply, Version};
@@ -33,16 +33,6 @@ impl Front {
         let list: Vec<_> = self.0.entries().into_iter().map(to_wire).collect();
         self.fits(cx, 0, &list)?;
         Ok(list)
-    }
-
-    pub(super) fn rpcb_remote_call(
-        &self,
-        cx: &Context,
-        p: Protocol,
-        call: &RpcbRmtcallargs,
-        indirect: bool,
-    ) -> Fault {
-        self.remote_call(cx, p, [call.prog, call.vers, call.proc], indirect)
     }
 
     pub(super) fn rpcb_gettime() -> u32 {

@@ -24,8 +24,8 @@ impl v3::Service for Front {
         self.rpcb_dump(cx)
     }
 
-    fn callit(&self, cx: &Context, call: RpcbRmtcallargs) -> Result<RpcbRmtcallres, Fault> {
-        Err(self.rpcb_remote_call(cx, V3, &call, false))
+    fn callit(&self, cx: &Context, call: RpcbRmtcallargs, reply: Reply<RpcbRmtcallres>) {
+        self.rpcb_remote_call(cx, V3, call, reply);
     }
 
     fn gettime(&self, _: &Context) -> Result<u32, Fault> {

@@ -39,8 +39,8 @@ impl v4::Service for Front {
         self.rpcb_dump(cx)
     }
 
-    fn bcast(&self, cx: &Context, call: RpcbRmtcallargs) -> Result<RpcbRmtcallres, Fault> {
-        Err(self.rpcb_remote_call(cx, V4, &call, false))
+    fn bcast(&self, cx: &Context, call: RpcbRmtcallargs, reply: Reply<RpcbRmtcallres>) {
+        self.rpcb_remote_call(cx, V4, call, reply);
     }
 
     fn gettime(&self, _: &Context) -> Result<u32, Fault> {
@@ -59,8 +59,8 @@ impl v4::Service for Front {
         Ok(self.0.getaddr(V4, cx.peer().addr(), service(&rpcb), true))
     }
 
-    fn indirect(&self, cx: &Context, call: RpcbRmtcallargs) -> Result<RpcbRmtcallres, Fault> {
-        Err(self.rpcb_remote_call(cx, V4, &call, true))
+    fn indirect(&self, cx: &Context, call: RpcbRmtcallargs, reply: Reply<RpcbRmtcallres>) {
+        self.rpcb_remote_call(cx, V4, call, reply);
     }
 
     fn getaddrlist(&self, cx: &Context, rpcb: Rpcb) -> Result<Vec<RpcbEntryList>, Fault> {

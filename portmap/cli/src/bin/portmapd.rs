@@ -29,7 +29,8 @@ Called as rpcbind, it goes into the background without -f, and reports wrong usa
   -d                    log what is of use to find faults
   -l                    log every registration
   -s                    serve as another user than root: _rpc, or else daemon
-  -a, -r                are accepted; no calls are made for others
+  -r                    make calls for others (CALLIT, BCAST, INDIRECT): for broadcasts, and risky
+  -a                    is accepted
   -w                    take over what rpcbind has left in /run/rpcbind, and leave it there
   -h, --listen ADDR     listen on this address and on loopback, not on all; repeatable
       --port N          port over UDP and TCP, 0 for one that is free [default: 111]
@@ -179,8 +180,9 @@ fn parse(args: &[OsString], is_rpcbind: bool) -> Result<Command, lexopt::Error> 
     while let Some(arg) = parser.next()? {
         match arg {
             Short('f') => foreground = true,
-            // To dump core on an error is not for a service; what is called for others is nothing.
-            Short('a' | 'r') => {}
+            // To dump core on an error is not for a service.
+            Short('a') => {}
+            Short('r') => options.remote_calls = true,
             Short('s') => leave_root = true,
             Short('i') => options.access.insecure = true,
             Short('L') => options.access.loopback = true,

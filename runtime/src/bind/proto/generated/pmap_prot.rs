@@ -296,7 +296,7 @@ pub mod pmap_prog {
                     number: ::farcall::codegen::Procedure(5),
                     name: "PMAPPROC_CALLIT",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
             ],
         };
@@ -365,10 +365,8 @@ pub mod pmap_prog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 call_args: super::super::CallArgs,
-            ) -> ::farcall::codegen::Result<
-                super::super::CallResult,
-                ::farcall::codegen::Fault,
-            >;
+                reply: ::farcall::codegen::Reply<super::super::CallResult>,
+            );
         }
 
         impl<S: Service + ?Sized> Service for ::farcall::codegen::Arc<S> {
@@ -412,11 +410,9 @@ pub mod pmap_prog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 call_args: super::super::CallArgs,
-            ) -> ::farcall::codegen::Result<
-                super::super::CallResult,
-                ::farcall::codegen::Fault,
-            > {
-                S::callit(self, cx, call_args)
+                reply: ::farcall::codegen::Reply<super::super::CallResult>,
+            ) {
+                S::callit(self, cx, call_args, reply)
             }
         }
 
@@ -497,9 +493,9 @@ pub mod pmap_prog {
                             )
                             .field("call_args")?;
                         args.end()?;
-                        let result = S::callit(&self.0, cx, call_args)?;
-                        ::farcall::codegen::Encode::encode(&result, results)?;
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx.defer(::farcall::codegen::Encode::encode);
+                        S::callit(&self.0, cx, call_args, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     _ => Err(::farcall::codegen::Fault::ProcUnavail),
                 }

@@ -717,7 +717,7 @@ pub mod rpcbprog {
                     number: ::farcall::codegen::Procedure(5),
                     name: "RPCBPROC_CALLIT",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(6),
@@ -808,10 +808,8 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb_rmtcallargs: super::super::RpcbRmtcallargs,
-            ) -> ::farcall::codegen::Result<
-                super::super::RpcbRmtcallres,
-                ::farcall::codegen::Fault,
-            >;
+                reply: ::farcall::codegen::Reply<super::super::RpcbRmtcallres>,
+            );
 
             /// The seconds since 1970.
             ///
@@ -899,11 +897,9 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb_rmtcallargs: super::super::RpcbRmtcallargs,
-            ) -> ::farcall::codegen::Result<
-                super::super::RpcbRmtcallres,
-                ::farcall::codegen::Fault,
-            > {
-                S::callit(self, cx, rpcb_rmtcallargs)
+                reply: ::farcall::codegen::Reply<super::super::RpcbRmtcallres>,
+            ) {
+                S::callit(self, cx, rpcb_rmtcallargs, reply)
             }
 
             fn gettime(
@@ -1013,9 +1009,9 @@ pub mod rpcbprog {
                             )
                             .field("rpcb_rmtcallargs")?;
                         args.end()?;
-                        let result = S::callit(&self.0, cx, rpcb_rmtcallargs)?;
-                        ::farcall::codegen::Encode::encode(&result, results)?;
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx.defer(::farcall::codegen::Encode::encode);
+                        S::callit(&self.0, cx, rpcb_rmtcallargs, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     6 => {
                         args.end()?;
@@ -1469,7 +1465,7 @@ pub mod rpcbprog {
                     number: ::farcall::codegen::Procedure(5),
                     name: "RPCBPROC_BCAST",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(6),
@@ -1499,7 +1495,7 @@ pub mod rpcbprog {
                     number: ::farcall::codegen::Procedure(10),
                     name: "RPCBPROC_INDIRECT",
                     idempotent: false,
-                    deferred: false,
+                    deferred: true,
                 },
                 ::farcall::codegen::ProcedureInfo {
                     number: ::farcall::codegen::Procedure(11),
@@ -1584,10 +1580,8 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb_rmtcallargs: super::super::RpcbRmtcallargs,
-            ) -> ::farcall::codegen::Result<
-                super::super::RpcbRmtcallres,
-                ::farcall::codegen::Fault,
-            >;
+                reply: ::farcall::codegen::Reply<super::super::RpcbRmtcallres>,
+            );
 
             /// The seconds since 1970.
             ///
@@ -1655,10 +1649,8 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb_rmtcallargs: super::super::RpcbRmtcallargs,
-            ) -> ::farcall::codegen::Result<
-                super::super::RpcbRmtcallres,
-                ::farcall::codegen::Fault,
-            >;
+                reply: ::farcall::codegen::Reply<super::super::RpcbRmtcallres>,
+            );
 
             /// All addresses of a version of a program in the family of the transport that this is
             /// asked over.
@@ -1735,11 +1727,9 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb_rmtcallargs: super::super::RpcbRmtcallargs,
-            ) -> ::farcall::codegen::Result<
-                super::super::RpcbRmtcallres,
-                ::farcall::codegen::Fault,
-            > {
-                S::bcast(self, cx, rpcb_rmtcallargs)
+                reply: ::farcall::codegen::Reply<super::super::RpcbRmtcallres>,
+            ) {
+                S::bcast(self, cx, rpcb_rmtcallargs, reply)
             }
 
             fn gettime(
@@ -1786,11 +1776,9 @@ pub mod rpcbprog {
                 &self,
                 cx: &::farcall::codegen::Context,
                 rpcb_rmtcallargs: super::super::RpcbRmtcallargs,
-            ) -> ::farcall::codegen::Result<
-                super::super::RpcbRmtcallres,
-                ::farcall::codegen::Fault,
-            > {
-                S::indirect(self, cx, rpcb_rmtcallargs)
+                reply: ::farcall::codegen::Reply<super::super::RpcbRmtcallres>,
+            ) {
+                S::indirect(self, cx, rpcb_rmtcallargs, reply)
             }
 
             fn getaddrlist(
@@ -1892,9 +1880,9 @@ pub mod rpcbprog {
                             )
                             .field("rpcb_rmtcallargs")?;
                         args.end()?;
-                        let result = S::bcast(&self.0, cx, rpcb_rmtcallargs)?;
-                        ::farcall::codegen::Encode::encode(&result, results)?;
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx.defer(::farcall::codegen::Encode::encode);
+                        S::bcast(&self.0, cx, rpcb_rmtcallargs, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     6 => {
                         args.end()?;
@@ -1937,9 +1925,9 @@ pub mod rpcbprog {
                             )
                             .field("rpcb_rmtcallargs")?;
                         args.end()?;
-                        let result = S::indirect(&self.0, cx, rpcb_rmtcallargs)?;
-                        ::farcall::codegen::Encode::encode(&result, results)?;
-                        Ok(::farcall::codegen::Answer::Now)
+                        let reply = cx.defer(::farcall::codegen::Encode::encode);
+                        S::indirect(&self.0, cx, rpcb_rmtcallargs, reply);
+                        Ok(::farcall::codegen::Answer::Later)
                     }
                     11 => {
                         let rpcb: super::super::Rpcb = ::farcall::codegen::Decode::decode(
