@@ -527,6 +527,17 @@ fn attempts_to_connect_get_rarer_until_there_is_a_reply() {
 }
 
 #[test]
+fn an_attempt_to_connect_has_the_time_of_the_calls() {
+    let mut bench = Bench::stream();
+    bench.call(1, 60_000);
+    bench.core.handle_disconnected(bench.now);
+    assert!(bench.core.wants_connection(bench.now));
+    assert_eq!(bench.core.connect_timeout(bench.now), 10_000 * MS);
+    bench.call(2, 3_000);
+    assert_eq!(bench.core.connect_timeout(bench.now + 1_000 * MS), 2_000 * MS);
+}
+
+#[test]
 fn a_stream_that_is_quiet_for_5_minutes_is_to_be_closed() {
     let mut bench = Bench::new(Transport::Stream, 1);
     assert_eq!(bench.core.idle_deadline(bench.now), None, "there is none yet");

@@ -264,15 +264,16 @@ impl Shared {
         driver: Option<&driver::Wake>,
     ) -> Guard<'a> {
         let mut now = Instant::now();
-        let until = state.core.poll_timeout().unwrap_or_else(|| state.nap(now));
         if state.core.wants_connection(now) {
+            let timeout = state.core.connect_timeout(now);
             drop(state);
-            let connected = reader.reconnect(until.saturating_duration_since(now));
+            let connected = reader.reconnect(timeout);
             state = self.lock();
             now = Instant::now();
             state.connected(connected, now);
             self.watch(&mut state, now);
         } else {
+            let until = state.core.poll_timeout().unwrap_or_else(|| state.nap(now));
             let writable = state.core.has_output();
             drop(state);
             let wait = Wait { now, until, writable, spin: self.spin };

@@ -41,6 +41,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// What keeps a stream that is in use from being looked at all the time.
 const IDLE_MIN: Duration = Duration::from_millis(1);
 
+/// Longer than a network needs, shorter than it takes for somebody to mind.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
 /// How long after its first sending a call is sent again that must not be executed twice. Servers'
 /// duplicate request caches, ours and the Linux kernel's among them, remember for 120 s, of which
 /// this leaves more than a minute to a repeat that is late.
@@ -444,6 +447,13 @@ impl ClientCore {
     #[must_use]
     pub fn wants_connection(&self, now: Instant) -> bool {
         matches!(self.link, Link::Down { retry, .. } if retry <= now) && self.pending.waiting() > 0
+    }
+
+    /// How long an attempt to connect may take: until the first of the calls wants
+    /// [`handle_timeout`](Self::handle_timeout), and 10 s at most.
+    pub fn connect_timeout(&mut self, now: Instant) -> Duration {
+        let timer = self.pending.next_timer().unwrap_or(now + CONNECT_MAX);
+        timer.saturating_duration_since(now).min(CONNECT_MAX)
     }
 
     /// A call that has ended, once for each.
