@@ -1,6 +1,7 @@
 //! What the programs that measure have in common.
 
 mod histogram;
+pub mod portmapper;
 mod settings;
 mod wire;
 
