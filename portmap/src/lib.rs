@@ -33,7 +33,6 @@ pub mod daemon;
 pub mod embedded;
 mod files;
 mod forward;
-#[cfg(feature = "daemon")]
 mod holder;
 pub mod journal;
 #[cfg(feature = "daemon")]
