@@ -9,64 +9,8 @@ use farcall::Program;
 /// Where the system keeps names of programs (rpc(5)).
 pub const ETC_RPC: &str = "/etc/rpc";
 
-/// The names that C systems come with.
-const WELL_KNOWN: &[(&str, u32)] = &[
-    ("portmapper", 100_000),
-    ("rstatd", 100_001),
-    ("rusersd", 100_002),
-    ("nfs", 100_003),
-    ("ypserv", 100_004),
-    ("mountd", 100_005),
-    ("ypbind", 100_007),
-    ("walld", 100_008),
-    ("yppasswdd", 100_009),
-    ("etherstatd", 100_010),
-    ("rquotad", 100_011),
-    ("sprayd", 100_012),
-    ("3270_mapper", 100_013),
-    ("rje_mapper", 100_014),
-    ("selection_svc", 100_015),
-    ("database_svc", 100_016),
-    ("rexd", 100_017),
-    ("alis", 100_018),
-    ("sched", 100_019),
-    ("llockmgr", 100_020),
-    ("nlockmgr", 100_021),
-    ("x25.inr", 100_022),
-    ("statmon", 100_023),
-    ("status", 100_024),
-    ("bootparam", 100_026),
-    ("ypupdated", 100_028),
-    ("keyserv", 100_029),
-    ("tfsd", 100_037),
-    ("nsed", 100_038),
-    ("nsemntd", 100_039),
-    ("ypxfrd", 100_069),
-    ("nfs_acl", 100_227),
-    ("pcnfsd", 150_001),
-    ("amd", 300_019),
-    ("sgi_fam", 391_002),
-    ("ugidd", 545_580_417),
-    ("fypxfrd", 600_100_069),
-    ("bwnfsd", 788_585_389),
-];
-
-/// Other names for them.
-const ALIASES: &[(&str, u32)] = &[
-    ("portmap", 100_000),
-    ("sunrpc", 100_000),
-    ("rpcbind", 100_000),
-    ("rstat", 100_001),
-    ("rusers", 100_002),
-    ("nfsprog", 100_003),
-    ("ypprog", 100_004),
-    ("mount", 100_005),
-    ("showmount", 100_005),
-    ("rwall", 100_008),
-    ("yppasswd", 100_009),
-    ("rquota", 100_011),
-    ("spray", 100_012),
-];
+/// The names that are compiled in.
+const WELL_KNOWN: &str = include_str!("programs.rpc");
 
 /// Names of programs, both ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,11 +22,7 @@ pub struct Programs {
 impl Default for Programs {
     /// The names that are compiled in.
     fn default() -> Self {
-        let mut programs = Self { names: HashMap::new(), numbers: HashMap::new() };
-        for &(name, number) in WELL_KNOWN.iter().chain(ALIASES) {
-            programs.add(name, Program(number));
-        }
-        programs
+        Self::none().with_text(WELL_KNOWN)
     }
 }
 
@@ -97,8 +37,7 @@ impl Programs {
     /// The names of `/etc/rpc` alone, as C programs know them: none without that file.
     #[must_use]
     pub fn of_etc_rpc() -> Self {
-        let text = fs::read_to_string(ETC_RPC).unwrap_or_default();
-        Self { names: HashMap::new(), numbers: HashMap::new() }.with_text(&text)
+        Self::none().with_text(&fs::read_to_string(ETC_RPC).unwrap_or_default())
     }
 
     /// The names that are compiled in, and those of a file in the format of `/etc/rpc`.
@@ -147,9 +86,8 @@ impl Programs {
         parsed.map(Program).or_else(|| self.named(name))
     }
 
-    fn add(&mut self, name: &str, program: Program) {
-        self.names.entry(program).or_insert_with(|| name.to_owned());
-        self.numbers.insert(name.to_owned(), program);
+    fn none() -> Self {
+        Self { names: HashMap::new(), numbers: HashMap::new() }
     }
 }
 
@@ -177,8 +115,33 @@ mod tests {
         assert_eq!(programs.number("0x20000099"), Some(Program(0x2000_0099)));
         assert_eq!(programs.number("nosuch"), None);
         assert_eq!(programs.number("4294967296"), None);
-        for &(name, number) in WELL_KNOWN {
-            assert_eq!(programs.name(Program(number)), Some(name));
+        assert_eq!(programs.number("vxi11_core"), Some(Program(0x06_07af)));
+    }
+
+    #[test]
+    fn every_line_that_is_compiled_in_has_names_of_its_own() {
+        let lines = WELL_KNOWN.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let parsed: Vec<_> = lines.map(|line| parse_line(line).expect(line)).collect();
+        let programs = Programs::default();
+        assert_eq!(programs.names.len(), parsed.len());
+        for (name, program, aliases) in &parsed {
+            assert_eq!(programs.name(*program), Some(*name));
+            for name in [name].into_iter().chain(aliases) {
+                assert_eq!(programs.named(name), Some(*program), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn this_system_calls_them_the_same() {
+        let (ours, theirs) = (Programs::default(), Programs::of_etc_rpc());
+        if theirs.names.is_empty() {
+            println!("skipped: there is no {ETC_RPC}");
+        }
+        // Whoever has the system may have added others.
+        let is_ours = |&(_, program): &(_, &Program)| ours.name(*program).is_some();
+        for (name, program) in theirs.numbers.iter().filter(is_ours) {
+            assert_eq!(ours.named(name), Some(*program), "{name}");
         }
     }
 
