@@ -2,102 +2,13 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, UdpSocket};
-use std::process::{Command, Stdio};
+use std::net::UdpSocket;
+use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
-use farcall::bind::{Portmapper, Registration, Uaddr};
-use farcall::{Netid, Program, Version};
-
-use support::{Daemon, rpcutil, words};
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("UTF-8")
-}
-
-/// Exit status, standard output and standard error.
-fn run(args: &[&str]) -> (Option<i32>, String, String) {
-    let output = rpcutil(args);
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-/// A `portmapd`, by its port and its Unix socket, as they are written on a command line.
-struct Asked {
-    daemon: Daemon,
-    port: String,
-    socket: String,
-}
-
-impl Asked {
-    fn start() -> Self {
-        let daemon = Daemon::start(&["--no-prune"]);
-        let (port, socket) = (daemon.port.to_string(), daemon.socket().display().to_string());
-        Self { daemon, port, socket }
-    }
-
-    fn register(&self, program: u32, version: u32, netid: Netid, address: &str) {
-        let local = Portmapper::unix(self.daemon.socket()).timeout(Duration::from_secs(20));
-        let address: Uaddr = address.parse().expect("a universal address");
-        let registration = Registration::new(Program(program), Version(version), netid, address);
-        local.set(&registration).expect("accepted");
-    }
-}
-
-#[test]
-fn list_shows_a_line_per_program() {
-    let asked = Asked::start();
-    asked.register(100_003, 3, Netid::Tcp, "0.0.0.0.8.1");
-    let (port, socket) = (&asked.port, &asked.socket);
-    let ways: [&[&str]; 3] = [
-        &["list", "127.0.0.1", "--portmapper-port", port],
-        &["list", "--portmapper-port", port],
-        &["list", "--socket", socket],
-    ];
-    for args in ways {
-        let (status, stdout, stderr) = run(args);
-        assert_eq!((status, stderr.as_str()), (Some(0), ""));
-        let rows: Vec<Vec<_>> = stdout.lines().map(|l| l.split_whitespace().collect()).collect();
-        assert_eq!(rows[0], ["PROGRAM", "NAME", "VERS", "TRANSPORTS", "PORT", "OWNER"]);
-        assert_eq!(rows[1][..3], ["100000", "portmapper", "2-4"]);
-        assert_eq!(rows[1][rows[1].len() - 2..], [port, "superuser"]);
-        assert_eq!(rows[2][..5], ["100003", "nfs", "3", "tcp", "2049"]);
-        assert_eq!(rows.len(), 3);
-    }
-    let (status, stdout, _) = run(&["list", "--short", "--socket", socket]);
-    assert_eq!((status, stdout.lines().last()), (Some(0), Some("nfs 3 tcp")));
-    let (status, stdout, _) = run(&["list", "--json", "--socket", socket]);
-    let rows: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
-    let last = rows.as_array().and_then(|rows| rows.last()).expect("rows");
-    assert_eq!(
-        (status, &last["name"], &last["address"]),
-        (Some(0), &"nfs".into(), &"0.0.0.0.8.1".into())
-    );
-}
-
-#[test]
-fn list_watches_what_comes_and_goes() {
-    let asked = Asked::start();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rpcutil"))
-        .args(["list", "--watch=0.02", "--socket", &asked.socket])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("rpcutil starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut line = || lines.next().expect("it goes on").expect("text");
-    assert!(line().starts_with(" PROGRAM "));
-    assert!(line().starts_with(" 100000 "));
-    asked.register(7, 1, Netid::Tcp, "0.0.0.0.8.1");
-    assert!(line().starts_with("+ 7 1 tcp 0.0.0.0.8.1 "));
-    let (status, ..) = run(&["unset", "7", "1", "--socket", &asked.socket]);
-    assert_eq!(status, Some(0));
-    assert!(line().starts_with("- 7 1 tcp 0.0.0.0.8.1 "));
-    drop(asked);
-    assert!(line().starts_with("! portmapper at "));
-    child.kill().expect("it is a child");
-    child.wait().expect("it ends");
-}
+use support::port111::inside;
+use support::tool::{Asked, run};
+use support::words;
 
 #[test]
 fn ping_calls_every_version() {
@@ -150,11 +61,14 @@ fn the_exit_status_says_no_or_nobody() {
     };
     let (status, stderr) = run(&["ping", "127.0.0.1", "nfs", "--portmapper-port", port]);
     assert_eq!(status, Some(1));
-    assert_eq!(stderr, "rpcutil: nfs is not registered at 127.0.0.1\n");
+    let help =
+        "\n  help: is the server running? If its port is known, `-p PORT` asks no portmapper\n";
+    let said = "rpcutil: nfs is not registered at 127.0.0.1\n  it does know: portmapper 2-4 ";
+    assert!(stderr.starts_with(said) && stderr.ends_with(help), "{stderr}");
     let over = ["ping", "127.0.0.1", "nfs/3", "-T", "tcp", "--portmapper-port", port];
     let (status, stderr) = run(&over);
     assert_eq!(status, Some(1));
-    assert_eq!(stderr, "rpcutil: nfs v3 is not registered at 127.0.0.1 for tcp\n");
+    assert!(stderr.starts_with("rpcutil: nfs v3 is not registered at 127.0.0.1 for tcp\n"));
     let (status, _) = run(&["list", "--socket", "/nonexistent/sock"]);
     assert_eq!(status, Some(3));
     let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -168,7 +82,9 @@ fn the_exit_status_says_no_or_nobody() {
         &["ping", "db1", "nosuch-program"],
         &["ping", "db1", "nfs", "-T", "sctp"],
         &["ping", "db1", "nfs", "-p", "0"],
+        &["discover", "nfs"],
         &["list", "--json", "--short"],
+        &["list", "--color", "blue"],
         &["list", "h", "--socket", "/s"],
         &["list", "--timeout", "-1"],
         &["set", "nfs/3", "3", "tcp", "1"],
@@ -200,7 +116,7 @@ fn registrations_are_made_and_removed_by_hand() {
     assert_eq!(change(&["unset", "nfs", "3", "tcp"]), fine);
     assert_eq!(change(&["unset", "nfs", "3"]), fine);
     let (status, stderr) = change(&["unset", "nfs", "3"]);
-    let gone = format!("rpcutil: program 100003 version 3 is not registered at {}\n", asked.socket);
+    let gone = format!("rpcutil: nfs v3 is not registered at {}\n", asked.socket);
     assert_eq!((status, stderr), (Some(1), gone));
 }
 
@@ -219,83 +135,57 @@ fn what_a_portmapper_counts_is_shown() {
     assert_eq!((status, &versions[2]["calls"]["dump"]), (Some(0), &1.into()));
 }
 
-#[test]
-fn the_doctor_says_what_is_wrong() {
-    let asked = Asked::start();
-    let port = &asked.port;
-    let doctor = |service: &str| {
-        let args = ["doctor", "127.0.0.1", service, "--portmapper-port", port, "--timeout", "0.5"];
-        let (status, stdout, stderr) = run(&args);
-        assert_eq!(stderr, "");
-        (status, stdout)
-    };
-    let has = |(status, stdout): (Option<i32>, String), expected: i32, lines: &[&str]| {
-        assert_eq!(status, Some(expected), "{stdout}");
-        for line in lines {
-            assert!(stdout.lines().any(|have| have.starts_with(line)), "{line:?} in {stdout}");
+/// A portmapper that passes a call in version 2 on, and says that the service is at port 2049.
+/// Returns its port.
+fn passing_on(ip: &str) -> String {
+    let portmapper = UdpSocket::bind((ip, 0)).expect("a socket");
+    let port = portmapper.local_addr().expect("bound").port().to_string();
+    thread::spawn(move || {
+        let mut call = [0; 1000];
+        while let Ok((len, from)) = portmapper.recv_from(&mut call) {
+            if call[..len][12..24] == words(&[100_000, 2, 5]) {
+                let reply = [&call[..4], &words(&[1, 0, 0, 0, 0, 2049, 0])].concat();
+                portmapper.send_to(&reply, from).expect("sent");
+            }
         }
-        assert_eq!(stdout.contains("help: "), expected != 0, "{stdout}");
-    };
-    let alive = format!("ok  portmapper v4 udp at udp://127.0.0.1:{port} answers in ");
-    has(doctor("portmapper"), 0, &["ok  127.0.0.1 is 127.0.0.1", &alive]);
-    has(doctor("nfs"), 1, &["no  nfs is not registered at 127.0.0.1"]);
-    has(doctor("portmapper/9"), 1, &["no  portmapper v9 is not registered at 127.0.0.1: only v2 "]);
-    let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let dead = {
-        let socket = TcpListener::bind("127.0.0.1:0").expect("a socket");
-        socket.local_addr().expect("bound").port()
-    };
-    let uaddr = |port: u16| format!("0.0.0.0.{}.{}", port >> 8, port & 0xff);
-    let silent_at = silent.local_addr().expect("bound").port();
-    asked.register(7, 1, Netid::Udp, &uaddr(silent_at));
-    asked.register(7, 2, Netid::Tcp, &uaddr(dead));
-    // What is at the portmapper's own port is not this program, and not this version.
-    asked.register(8, 1, Netid::Tcp, &uaddr(asked.daemon.port));
-    asked.register(100_000, 9, Netid::Udp, &uaddr(asked.daemon.port));
-    let lines = [
-        format!("no  7 v1 udp at udp://127.0.0.1:{silent_at}: RPC: Timed out; "),
-        format!("no  7 v2 tcp at tcp://127.0.0.1:{dead}: RPC: Remote system error; "),
-    ];
-    has(doctor("7"), 3, &lines.each_ref().map(String::as_str));
-    let stale = format!("no  8 v1 tcp at tcp://127.0.0.1:{port}: RPC: Program unavailable");
-    has(doctor("8"), 1, &[&stale]);
-    let range = format!(
-        "no  100000 v9 udp at udp://127.0.0.1:{port}: RPC: Program/version mismatch; low version = 2, high version = 4"
-    );
-    has(doctor("100000/9"), 1, &[&range]);
-    let nobody = dead.to_string();
-    let args = ["doctor", "127.0.0.1", "nfs", "--portmapper-port", &nobody];
-    let (status, stdout, _) = run(&args);
-    assert!(stdout.contains("no  no portmapper at 127.0.0.1:"), "{stdout}");
-    assert_eq!(status, Some(3));
-    let (status, stdout, _) = run(&["doctor", "nosuch.invalid", "nfs"]);
-    assert!(status == Some(3) && stdout.starts_with("no  nosuch.invalid: RPC: Unknown host"));
+    });
+    port
 }
 
 #[test]
 fn what_answers_a_broadcast_is_found() {
-    let portmapper = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let port = portmapper.local_addr().expect("bound").port().to_string();
-    let answers = thread::spawn(move || {
-        let mut call = [0; 1000];
-        loop {
-            let (len, from) = portmapper.recv_from(&mut call).expect("a call");
-            // CALLIT in version 2; the reply names port 2049 and has no results.
-            if call[..len][12..24] == words(&[100_000, 2, 5]) {
-                let reply = [&call[..4], &words(&[1, 0, 0, 0, 0, 2049, 0])].concat();
-                portmapper.send_to(&reply, from).expect("sent");
-                return;
-            }
-        }
-    });
-    let args =
-        ["discover", "7/1", "--at", "127.0.0.1", "--portmapper-port", &port, "--listen", "1"];
+    let port = passing_on("127.0.0.1");
+    let discover = |at: &str| {
+        let port = ["--portmapper-port", &port, "--listen", "0.5"];
+        run(&[&["discover", "7/1", "--at", at], &port[..]].concat())
+    };
     let found = format!("127.0.0.1:2049 by 127.0.0.1:{port}\n");
-    assert_eq!(run(&args), (Some(0), found, String::new()));
-    answers.join().expect("it was asked");
-    let (status, stdout, stderr) = run(&[&args[..7], &["0.1"]].concat());
+    assert_eq!(discover("127.0.0.1"), (Some(0), found, String::new()));
+    let (status, stdout, stderr) = discover("127.0.0.2");
     assert_eq!((status, stdout.as_str()), (Some(3), ""));
     assert!(stderr.starts_with("rpcutil: no portmapper passed a call on to program 7 version 1"));
+}
+
+#[test]
+fn an_interface_is_asked_alone() {
+    if !inside("an_interface_is_asked_alone", &[]) {
+        return;
+    }
+    let set_up = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 && for n in 1 2; do \
+                  ip link add d$n type bridge && ip link set d$n up && \
+                  ip addr add 10.9.$n.7/24 broadcast + dev d$n; done";
+    assert!(Command::new("sh").args(["-c", set_up]).status().expect("sh").success());
+    let port = passing_on("0.0.0.0");
+    let discover = |interface: &str| {
+        let port = ["--portmapper-port", &port, "--listen", "0.5"];
+        run(&[&["discover", "7/1", "--if", interface], &port[..]].concat())
+    };
+    let found = format!("10.9.2.7:2049 by 10.9.2.7:{port}\n");
+    assert_eq!(discover("d2"), (Some(0), found, String::new()));
+    for none in ["lo", "d3"] {
+        let said = format!("rpcutil: {none:?} is no interface that can broadcast\n");
+        assert_eq!(discover(none), (Some(1), String::new(), said));
+    }
 }
 
 #[test]

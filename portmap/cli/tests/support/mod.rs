@@ -6,6 +6,7 @@
 pub(crate) mod port111;
 #[path = "../../../tests/support/mod.rs"]
 mod shared;
+pub(crate) mod tool;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};

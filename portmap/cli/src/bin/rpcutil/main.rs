@@ -1,18 +1,85 @@
 //! `rpcutil`: asks portmappers and services. Called as `rpcinfo`, it is that.
 
-mod cli;
+mod change;
+mod discover;
+mod doctor;
+mod error;
+mod health;
+mod list;
 mod manual;
-mod tool;
+mod networks;
+mod ping;
+mod place;
+mod portmapper;
+mod rpcinfo;
+mod service;
+mod stats;
+mod table;
+mod watch;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use anstream::AutoStream;
+use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
-use self::cli::{Cli, Command, PROGRAMS};
-use self::tool::ToolError;
+use self::error::{STATUSES, ToolError};
+use self::words::seconds;
+
+fn after_help() -> String {
+    let lines = STATUSES.map(|(status, meaning)| format!("\n  {status}  {meaning}"));
+    format!(
+        "A PROGRAM is a number or a name, as compiled in or in /etc/rpc.\n\nExit status:{}",
+        lines.concat()
+    )
+}
+
+/// Asks portmappers (RFC 1833) and ONC RPC services.
+#[derive(Debug, Parser)]
+#[command(name = "rpcutil", version, after_help = after_help())]
+struct Cli {
+    /// How long to wait for each answer.
+    #[arg(long, global = true, display_order = 100, value_name = "SECS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
+    /// When the output is coloured: auto, on a terminal and unless NO_COLOR is set; always; never.
+    #[arg(long, global = true, display_order = 100, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_possible_values = true)]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::ListArgs),
+    Ping(ping::PingArgs),
+    Doctor(doctor::DoctorArgs),
+    Discover(discover::DiscoverArgs),
+    Set(change::SetArgs),
+    Unset(change::UnsetArgs),
+    Stats(stats::StatsArgs),
+    /// Take the options of rpcinfo and print what it prints, byte for byte.
+    ///
+    /// The same happens when this program is called by the name of rpcinfo.
+    #[command(disable_help_flag = true)]
+    Rpcinfo {
+        /// As for rpcinfo(8).
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Write the completions for a shell.
+    ///
+    /// For bash: `rpcutil completions bash > ~/.local/share/bash-completion/completions/rpcutil`.
+    Completions {
+        shell: Shell,
+    },
+    /// Write the manual's page, rpcutil(1): `rpcutil man | man -l -`.
+    Man,
+}
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
@@ -27,8 +94,9 @@ fn main() -> ExitCode {
             return ExitCode::from(if message.use_stderr() { 2 } else { 0 });
         }
     };
-    match run(cli, &mut io::stdout().lock()) {
-        Ok(status) => status,
+    let mut out = AutoStream::new(io::stdout().lock(), when(cli.color));
+    match cli.command.run(cli.timeout, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
         // Whoever has stopped reading wants no more.
         Err(ToolError::Output(cause)) if cause.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
@@ -52,47 +120,41 @@ fn as_rpcinfo(args: &[OsString]) -> Option<Vec<OsString>> {
 }
 
 fn rpcinfo(args: Vec<OsString>) -> ExitCode {
-    ExitCode::from(tool::rpcinfo(args, &mut io::stdout().lock(), &mut io::stderr().lock()))
+    ExitCode::from(rpcinfo::run(args, &mut io::stdout().lock(), &mut io::stderr().lock()))
 }
 
-fn run(cli: Cli, out: &mut impl Write) -> Result<ExitCode, ToolError> {
-    let timeout = cli.timeout;
-    match cli.command {
-        Command::List(args) => {
-            let asked = args.portmapper.asked(timeout)?;
-            match args.watch {
-                Some(interval) => tool::watch(&asked, interval, &PROGRAMS, out)?,
-                None => tool::list(&asked, args.form(), &PROGRAMS, out)?,
-            }
-        }
-        Command::Ping(args) => tool::ping(&args.ping(timeout), out)?,
-        Command::Discover(args) => tool::discover(&args.discover()?, out)?,
-        Command::Set(args) => tool::set(&args.local.asked(timeout), &args.registration()?)?,
-        Command::Unset(args) => {
-            tool::unset(
-                &args.local.asked(timeout),
-                args.program.program,
-                args.version,
-                args.netid,
-            )?;
-        }
-        Command::Stats(args) => {
-            let (target, name) = args.portmapper.target()?;
-            let options = farcall::ClientOptions::new().timeout(timeout);
-            tool::stats(&target, &name, &options, args.json, &PROGRAMS, out)?;
-        }
-        Command::Doctor(args) => tool::doctor(&args.doctor(timeout), out)?,
-        Command::Rpcinfo { args } => {
-            let name = OsString::from("rpcinfo");
-            return Ok(rpcinfo([name].into_iter().chain(args).collect()));
-        }
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "rpcutil", &mut script);
-            out.write_all(&script)?;
-        }
-        Command::Man => out.write_all(&manual::page()?)?,
+fn when(color: ColorChoice) -> anstream::ColorChoice {
+    match color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
     }
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+}
+
+impl Command {
+    fn run(self, timeout: Duration, out: &mut impl Write) -> Result<(), ToolError> {
+        match self {
+            Self::List(args) => list::run(&args, timeout, out)?,
+            Self::Ping(args) => ping::run(&args, timeout, out)?,
+            Self::Doctor(args) => doctor::run(&args, timeout, out)?,
+            Self::Discover(args) => discover::run(&args, out)?,
+            Self::Set(args) => change::set(&args, timeout)?,
+            Self::Unset(args) => change::unset(&args, timeout)?,
+            Self::Stats(args) => stats::run(&args, timeout, out)?,
+            Self::Rpcinfo { args } => {
+                let args = [OsString::from("rpcinfo")].into_iter().chain(args).collect();
+                match rpcinfo::run(args, out, &mut io::stderr().lock()) {
+                    0 => {}
+                    status => return Err(ToolError::Shown { status }),
+                }
+            }
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "rpcutil", &mut script);
+                out.write_all(&script)?;
+            }
+            Self::Man => out.write_all(&manual::page()?)?,
+        }
+        Ok(out.flush()?)
+    }
 }

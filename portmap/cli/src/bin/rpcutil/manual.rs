@@ -6,7 +6,8 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::{Cli, STATUSES};
+use crate::Cli;
+use crate::error::STATUSES;
 
 /// One page for all commands.
 pub(crate) fn page() -> io::Result<Vec<u8>> {

@@ -10,7 +10,7 @@ use super::dump::find_by_host;
 use super::number::{self, Number};
 use super::status::Status;
 use super::{Done, Failure, Session, text};
-use crate::tool::interface;
+use crate::service::interface;
 
 /// How long a service may take for each call.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use farcall::bind::proto::rpcb_prot::rpcbprog::{v3, v4};
 use farcall::{CallOptions, ClientOptions, Netid, Result};
 
 use super::status::Status;
-pub(super) use crate::tool::ping::Place as Server;
+pub(super) use crate::place::Place as Server;
 use farcall_portmap::{PORT, SOCKET};
 
 /// How long a portmapper may take.

@@ -1,17 +1,21 @@
 //! `rpcutil stats`: what a portmapper has counted, by procedure and by program.
 
 use std::io::Write;
+use std::time::Duration;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
-use farcall::ClientOptions;
-use farcall::Program;
+use anstyle::Style;
+use clap::Args;
+use comfy_table::Table;
 use farcall::bind::proto::rpcb_prot::RpcbStat;
 use farcall::bind::proto::rpcb_prot::rpcbprog::v4;
+use farcall::{ClientOptions, Program};
+use farcall_portmap::programs::Programs;
 use serde_json::{Value, json};
 
-use super::ToolError;
-use farcall_portmap::programs::Programs;
+use crate::error::ToolError;
+use crate::portmapper::PortmapperArgs;
+use crate::service::PROGRAMS;
+use crate::table;
 
 const PROCEDURES: [&str; 13] = [
     "null",
@@ -29,57 +33,53 @@ const PROCEDURES: [&str; 13] = [
     "getstat",
 ];
 
+/// Show what a portmapper has counted.
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    #[command(flatten)]
+    portmapper: PortmapperArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Prints the counts of a portmapper (RFC 1833, GETSTAT), of versions 2, 3 and 4 of its protocol.
 ///
 /// # Errors
 /// It cannot be asked.
-pub(crate) fn stats(
-    target: &str,
-    asked: &str,
-    options: &ClientOptions,
-    is_json: bool,
-    programs: &Programs,
+pub(crate) fn run(
+    args: &StatsArgs,
+    timeout: Duration,
     out: &mut impl Write,
 ) -> Result<(), ToolError> {
-    let counted = v4::Client::connect_with(target, options).and_then(|client| client.getstat());
-    let counted = counted.map_err(|error| ToolError::portmapper(asked, error))?;
-    if is_json {
+    let asked = args.portmapper.asked(timeout)?;
+    let options = ClientOptions::new().timeout(timeout);
+    let client = v4::Client::connect_with(&asked.target(), &options);
+    let counted =
+        client.and_then(|client| client.getstat()).map_err(|error| asked.failed(error))?;
+    if args.json {
         let versions: Vec<_> =
             counted.iter().zip(2..).map(|(stat, version)| object(stat, version)).collect();
         writeln!(out, "{:#}", Value::from(versions))?;
         return Ok(());
     }
     print(&procedures(&counted), out)?;
-    let lookups = lookups(&counted, programs);
-    if lookups.row_count() > 0 {
-        writeln!(out)?;
-        print(&lookups, out)?;
-    }
-    let calls = remote_calls(&counted, programs);
-    if calls.row_count() > 0 {
-        writeln!(out)?;
-        print(&calls, out)?;
+    for table in [lookups(&counted, &PROGRAMS), remote_calls(&counted, &PROGRAMS)] {
+        if table.row_count() > 0 {
+            writeln!(out)?;
+            print(&table, out)?;
+        }
     }
     Ok(())
 }
 
 fn print(table: &Table, out: &mut impl Write) -> Result<(), ToolError> {
-    for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
-}
-
-fn new_table(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(head);
-    table
+    table::print(table, |_| Style::new(), out)
 }
 
 /// Calls by procedure; of SET and UNSET also how many were accepted.
 fn procedures(counted: &[RpcbStat; 3]) -> Table {
-    let mut table = new_table(&["PROCEDURE", "V2", "V3", "V4"]);
+    let mut table = table::new(&["PROCEDURE", "V2", "V3", "V4"]);
     for (at, name) in PROCEDURES.iter().enumerate() {
         let cell = |stat: &RpcbStat| match at {
             1 => format!("{} ({} accepted)", stat.info[at], stat.setinfo),
@@ -95,7 +95,7 @@ fn procedures(counted: &[RpcbStat; 3]) -> Table {
 
 fn lookups(counted: &[RpcbStat; 3], programs: &Programs) -> Table {
     let mut table =
-        new_table(&["LOOKED UP", "NAME", "VERS", "TRANSPORT", "ASKED IN", "FOUND", "MISSED"]);
+        table::new(&["LOOKED UP", "NAME", "VERS", "TRANSPORT", "ASKED IN", "FOUND", "MISSED"]);
     for (stat, version) in counted.iter().zip(2..) {
         for row in &stat.addrinfo {
             table.add_row([
@@ -113,7 +113,7 @@ fn lookups(counted: &[RpcbStat; 3], programs: &Programs) -> Table {
 }
 
 fn remote_calls(counted: &[RpcbStat; 3], programs: &Programs) -> Table {
-    let mut table = new_table(&[
+    let mut table = table::new(&[
         "PASSED ON",
         "NAME",
         "VERS",

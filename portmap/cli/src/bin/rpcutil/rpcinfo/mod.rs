@@ -71,10 +71,10 @@ impl Session<'_> {
 
 /// Does what `rpcinfo` does with these arguments, the first of which is the name that it was called
 /// by, and returns the exit status.
-pub(crate) fn rpcinfo(args: Vec<OsString>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub(crate) fn run(args: Vec<OsString>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let args = args.into_iter().map(OsString::into_vec).collect::<Vec<_>>();
     let mut session = Session { names: Names(Programs::of_etc_rpc()), out, err };
-    let done = getopt::parse(&args, session.err).and_then(|line| run(&mut session, &line));
+    let done = getopt::parse(&args, session.err).and_then(|line| serve(&mut session, &line));
     let status = match done {
         Ok(()) => 0,
         Err(failure) => {
@@ -90,7 +90,7 @@ pub(crate) fn rpcinfo(args: Vec<OsString>, out: &mut dyn Write, err: &mut dyn Wr
     status
 }
 
-fn run(session: &mut Session<'_>, line: &Line) -> Done {
+fn serve(session: &mut Session<'_>, line: &Line) -> Done {
     let words: Vec<&[u8]> = line.words.iter().map(Vec::as_slice).collect();
     let netid = line.netid.as_deref();
     match (line.function, words.as_slice()) {

@@ -1,31 +1,27 @@
 //! `-b`: every host of a network that has a program.
 
 use std::fs;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use farcall::bind::{Broadcast, Uaddr};
 use farcall::{Procedure, Program, Version};
-use nix::ifaddrs::{InterfaceAddress, getifaddrs};
-use nix::net::if_::{InterfaceFlags, if_nametoindex};
+use farcall_portmap::PORT;
 
 use super::status::Status;
 use super::{Done, Failure, Session, number};
-use crate::tool::interface;
-use farcall_portmap::PORT;
+use crate::networks;
+use crate::service::interface;
 
 /// C listens 1, 2, 4 and 8 seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// The portmappers' group.
-const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x202);
 
 pub(super) fn broadcast(session: &mut Session<'_>, program: &[u8], version: &[u8]) -> Done {
     let program = Program(session.names.program(program)?.on_wire());
     let version = Version(number::version(version)?.on_wire());
     let failed =
         |status: Status| Failure::Text(format!("rpcinfo: broadcast failed: {}", status.words()));
-    let networks: Vec<_> = networks();
+    let networks = networks::list(None, PORT);
     if networks.is_empty() {
         return Err(failed(Status::UnknownProto));
     }
@@ -39,33 +35,6 @@ pub(super) fn broadcast(session: &mut Session<'_>, program: &[u8], version: &[u8
         session.print(&format!("{}\t{name}\n", Uaddr::Ip(responder.server)));
     }
     Ok(())
-}
-
-/// As C has it: not this host alone.
-fn networks() -> Vec<SocketAddr> {
-    let interfaces = getifaddrs().into_iter().flatten();
-    let mut found: Vec<_> = interfaces.filter_map(|interface| network(&interface)).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-fn network(interface: &InterfaceAddress) -> Option<SocketAddr> {
-    let has = |flag| interface.flags.contains(flag);
-    if !has(InterfaceFlags::IFF_UP) {
-        return None;
-    }
-    if let Some(address) = interface.address?.as_sockaddr_in6() {
-        let is_multicast = has(InterfaceFlags::IFF_MULTICAST);
-        let index = if_nametoindex(interface.interface_name.as_str()).ok()?;
-        let is_there = is_multicast && address.ip().is_unicast_link_local();
-        return is_there.then(|| SocketAddrV6::new(GROUP, PORT, 0, index).into());
-    }
-    if !has(InterfaceFlags::IFF_BROADCAST) {
-        return None;
-    }
-    let broadcast = interface.broadcast?;
-    Some(SocketAddr::new(broadcast.as_sockaddr_in()?.ip().into(), PORT))
 }
 
 /// The name of an address in the text of `/etc/hosts`.

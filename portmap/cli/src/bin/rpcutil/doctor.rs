@@ -1,29 +1,39 @@
 //! `rpcutil doctor`: why a service cannot be reached, from the host's name to the service's answer,
 //! and what to do.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use anstyle::{AnsiColor, Style};
+use clap::Args;
 use farcall::bind::{Entry, Portmapper};
 use farcall::proto::message::{AcceptStatus, AuthStatus, RejectStatus};
 use farcall::{Error, Netid, Refusal, Version};
+use farcall_portmap::PORT;
 
-use super::ping::{Place, Target, connect};
-use super::{Service, ToolError, Transport, resolve, status_of};
+use crate::error::{ToolError, status_of};
+use crate::place::{self, Place, millis};
+use crate::portmapper::resolve;
+use crate::service::{MOST, Service, Transport, some};
+use crate::words::service;
 
-/// What is not reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Doctor {
-    /// The host, as it was named.
-    pub(crate) host: String,
-    /// The program, and the version; if none is given, all that are registered.
-    pub(crate) service: Service,
+/// Find out why a service cannot be reached, and what to do.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// A name or an address.
+    host: String,
+    /// A name or a number: nfs, nfs/3, 100003/3.
+    #[arg(value_name = "PROGRAM[/VERSION]", value_parser = service)]
+    service: Service,
     /// The port of the portmapper.
-    pub(crate) portmapper_port: u16,
-    /// How long to wait for each answer.
-    pub(crate) timeout: Duration,
+    #[arg(long, value_name = "N", default_value_t = PORT)]
+    portmapper_port: u16,
 }
+
+const WELL: Style = AnsiColor::Green.on_default().bold();
+const ILL: Style = AnsiColor::Red.on_default().bold();
 
 /// A line of what was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,12 +58,23 @@ impl Finding {
 ///
 /// # Errors
 /// Something is not well, which was printed: status 3 if nobody answered at all, else 1.
-pub(crate) fn doctor(doctor: &Doctor, out: &mut impl Write) -> Result<(), ToolError> {
+pub(crate) fn run(
+    args: &DoctorArgs,
+    timeout: Duration,
+    out: &mut impl Write,
+) -> Result<(), ToolError> {
     let mut report = Report { out, status: 0 };
-    let done = examine(doctor, &mut report);
-    match (done?, report.status) {
-        ((), 0) => Ok(()),
-        ((), status) => Err(ToolError::Shown { status }),
+    match resolve(&args.host, args.portmapper_port) {
+        Err(error) => report.add(&unknown_host(&args.host, &error))?,
+        Ok(at) => {
+            report.add(&Finding::well(format!("{} is {}", args.host, at.ip())))?;
+            let portmapper = Portmapper::at(at).timeout(timeout);
+            Doctor { args, at, portmapper, timeout }.examine(&mut report)?;
+        }
+    }
+    match report.status {
+        0 => Ok(()),
+        status => Err(ToolError::Shown { status }),
     }
 }
 
@@ -65,44 +86,96 @@ struct Report<'a, W> {
 impl<W: Write> Report<'_, W> {
     fn add(&mut self, finding: &Finding) -> Result<(), ToolError> {
         match &finding.trouble {
-            None => writeln!(self.out, "ok  {}", finding.text)?,
+            None => writeln!(self.out, "{WELL}ok{WELL:#}  {}", finding.text)?,
             Some((help, status)) => {
-                writeln!(self.out, "no  {}\n    help: {help}", finding.text)?;
+                writeln!(self.out, "{ILL}no{ILL:#}  {}\n    help: {help}", finding.text)?;
                 self.status = self.status.max(*status);
             }
         }
-        self.out.flush()?;
-        Ok(())
+        Ok(self.out.flush()?)
     }
 }
 
-fn examine(doctor: &Doctor, report: &mut Report<'_, impl Write>) -> Result<(), ToolError> {
-    let at = match resolve(&doctor.host, doctor.portmapper_port) {
-        Ok(at) => at,
-        Err(error) => return report.add(&unknown_host(&doctor.host, &error)),
-    };
-    report.add(&Finding::well(format!("{} is {}", doctor.host, at.ip())))?;
-    let portmapper = Portmapper::at(at).timeout(doctor.timeout);
-    let started = Instant::now();
-    let entries = match portmapper.dump() {
-        Ok(entries) => entries,
-        Err(error) => return report.add(&no_portmapper(at, &error)),
-    };
-    let millis = started.elapsed().as_secs_f64() * 1000.0;
-    report.add(&Finding::well(format!(
-        "the portmapper at {at} answers in {millis:.1} ms and has {} registrations",
-        entries.len()
-    )))?;
-    let found = registration(&doctor.service, &doctor.host, &entries);
-    let is_there = found.trouble.is_none();
-    report.add(&found)?;
-    if !is_there {
-        return Ok(());
+/// Who looks at a host that has an address.
+struct Doctor<'a> {
+    args: &'a DoctorArgs,
+    at: SocketAddr,
+    portmapper: Portmapper,
+    timeout: Duration,
+}
+
+impl Doctor<'_> {
+    fn examine(&self, report: &mut Report<'_, impl Write>) -> Result<(), ToolError> {
+        let started = Instant::now();
+        let entries = match self.portmapper.dump() {
+            Ok(entries) => entries,
+            Err(error) => return report.add(&no_portmapper(self.at, &error)),
+        };
+        report.add(&Finding::well(format!(
+            "the portmapper at {} answers in {:.1} ms and has {} registrations",
+            self.at,
+            millis(started.elapsed()),
+            entries.len()
+        )))?;
+        let found = registration(&self.args.service, &self.args.host, &entries);
+        let is_there = found.trouble.is_none();
+        report.add(&found)?;
+        if is_there { self.call_all(&entries, report) } else { Ok(()) }
     }
-    for (version, netid) in all(&doctor.service, &entries) {
-        report.add(&service(doctor, &portmapper, at, version, netid))?;
+
+    fn call_all(
+        &self,
+        entries: &[Entry],
+        report: &mut Report<'_, impl Write>,
+    ) -> Result<(), ToolError> {
+        let all = all(&self.args.service, entries);
+        let is_near = |&(_, netid): &(Version, Netid)| self.is_near(netid);
+        let near: Vec<_> = all.iter().copied().filter(is_near).collect();
+        if near.is_empty() {
+            return report.add(&self.out_of_reach(&all));
+        }
+        for (version, netid) in near.into_iter().take(MOST) {
+            report.add(&self.call(version, netid))?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Whether what is registered for a transport can be called at the host's address.
+    fn is_near(&self, netid: Netid) -> bool {
+        let ip = self.at.ip();
+        let over = |transport: Transport| transport.netid(ip) == netid;
+        over(Transport::Udp) || over(Transport::Tcp) || (over(Transport::Local) && ip.is_loopback())
+    }
+
+    fn out_of_reach(&self, all: &[(Version, Netid)]) -> Finding {
+        let mut netids: Vec<_> = all.iter().map(|(_, netid)| netid.to_string()).collect();
+        netids.sort_unstable();
+        netids.dedup();
+        let text = format!("{}: it has only {}", self.args.service, netids.join(" "));
+        let text = format!("{text}, which cannot be called at {}", self.at.ip());
+        Finding::ill(text, "name the host by an address of that family, or call it there", 1)
+    }
+
+    fn call(&self, version: Version, netid: Netid) -> Finding {
+        let Service { program, ref name, .. } = self.args.service;
+        let what = format!("{name} v{version} {netid}");
+        let place = match self.portmapper.getaddr(program, version, netid) {
+            Ok(address) => address.and_then(|address| Place::at(address, netid)),
+            Err(error) => return no_portmapper(self.at, &error),
+        };
+        let Some(place) = place else {
+            let help =
+                "the portmapper lists it, but has no address for it that is one: register again";
+            return Finding::ill(format!("{what}: it has no address"), help, 1);
+        };
+        let text = format!("{what} at {}", place.target().escape_debug());
+        match place::null(&place, program, version, self.timeout) {
+            Ok(took) => Finding::well(format!("{text} answers in {:.1} ms", millis(took))),
+            Err(error) => {
+                Finding::ill(format!("{text}: {error}"), advice(&error), status_of(&error))
+            }
+        }
+    }
 }
 
 fn unknown_host(host: &str, error: &ToolError) -> Finding {
@@ -163,20 +236,19 @@ fn registration(service: &Service, host: &str, entries: &[Entry]) -> Finding {
 
 /// `v3 tcp udp, v4 tcp`.
 fn registered_text(entries: &[&Entry]) -> String {
-    let mut versions: Vec<Version> = entries.iter().map(|entry| entry.version).collect();
-    versions.sort_unstable();
-    versions.dedup();
-    let of = |version: Version| {
-        let mut text = format!("v{version}");
-        for entry in entries.iter().filter(|entry| entry.version == version) {
-            text += &format!(" {}", entry.netid.escape_debug());
+    let mut versions = BTreeMap::<Version, Vec<String>>::new();
+    for entry in entries {
+        let netids = versions.entry(entry.version).or_default();
+        if netids.len() < MOST {
+            netids.push(entry.netid.escape_debug().to_string());
         }
-        text
-    };
-    versions.into_iter().map(of).collect::<Vec<_>>().join(", ")
+    }
+    let lines =
+        versions.into_iter().map(|(version, netids)| format!("v{version} {}", netids.join(" ")));
+    some(lines)
 }
 
-/// What is registered of it, and can be called from here.
+/// What is registered of it.
 fn all(service: &Service, entries: &[Entry]) -> Vec<(Version, Netid)> {
     let is_wanted = |version| service.version.is_none_or(|wanted| wanted == version);
     let mut all: Vec<_> = entries
@@ -187,39 +259,6 @@ fn all(service: &Service, entries: &[Entry]) -> Vec<(Version, Netid)> {
     all.sort_unstable();
     all.dedup();
     all
-}
-
-fn service(
-    doctor: &Doctor,
-    portmapper: &Portmapper,
-    at: SocketAddr,
-    version: Version,
-    netid: Netid,
-) -> Finding {
-    let what = format!("{} v{version} {netid}", doctor.service.name);
-    let is_of_family = [Transport::Udp, Transport::Tcp].iter().any(|t| t.netid(at.ip()) == netid);
-    if !is_of_family {
-        return Finding::well(format!("{what}: not looked at, {} is of another family", at.ip()));
-    }
-    let place = match portmapper.getaddr(doctor.service.program, version, netid) {
-        Ok(address) => address.and_then(|address| Place::at(address, netid)),
-        Err(error) => return no_portmapper(at, &error),
-    };
-    let Some(place) = place else {
-        let help = "the portmapper lists it, but has no address for it that is one: register again";
-        return Finding::ill(format!("{what}: it has no address"), help, 1);
-    };
-    let text = format!("{what} at {}", place.target());
-    let target = Target { version, place };
-    let started = Instant::now();
-    let called = connect(&doctor.service, &target, doctor.timeout).and_then(|client| client.null());
-    match called {
-        Ok(()) => {
-            let millis = started.elapsed().as_secs_f64() * 1000.0;
-            Finding::well(format!("{text} answers in {millis:.1} ms"))
-        }
-        Err(error) => Finding::ill(format!("{text}: {error}"), advice(&error), status_of(&error)),
-    }
 }
 
 fn advice(error: &Error) -> &'static str {
