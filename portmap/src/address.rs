@@ -37,34 +37,29 @@ enum Fit {
 
 /// The address to tell a caller.
 ///
-/// `registered` and `hint`, which may be empty, are universal addresses as they came. What the
-/// caller's address has nothing to do with stays as it was registered: a Unix socket, another
-/// family, a hint that is none.
+/// `registered` and `hint`, which may be empty, are universal addresses as they came. `None` if
+/// they have nothing to do with the caller's address: a Unix socket, another family, a hint that
+/// is none.
 #[must_use]
 pub fn merge(
     registered: &str,
     hint: &str,
     caller: Option<SocketAddr>,
     interfaces: &[Interface],
-) -> String {
-    merge_ip(registered, hint, caller, interfaces)
-        .map_or_else(|| registered.to_owned(), |addr| Uaddr::Ip(addr).to_string())
-}
-
-fn merge_ip(
-    registered: &str,
-    hint: &str,
-    caller: Option<SocketAddr>,
-    interfaces: &[Interface],
-) -> Option<SocketAddr> {
+) -> Option<String> {
     let caller = caller?;
     let service = registered.parse::<Uaddr>().ok()?.ip()?;
-    let hint = if hint.is_empty() { caller } else { hint.parse::<Uaddr>().ok()?.ip()? };
+    let hint = if hint.is_empty() { caller.ip() } else { host(hint)? };
     if service.is_ipv4() != caller.is_ipv4() || hint.is_ipv4() != caller.is_ipv4() {
         return None;
     }
-    let addr = choose(hint.ip(), caller, interfaces)?;
-    Some(SocketAddr::new(addr, service.port()))
+    let addr = choose(hint, caller, interfaces)?;
+    Some(Uaddr::Ip((addr, service.port()).into()).to_string())
+}
+
+/// Whatever stands for the port.
+fn host(uaddr: &str) -> Option<IpAddr> {
+    uaddr.rsplitn(3, '.').nth(2)?.parse().ok()
 }
 
 /// The address of the interface that suits best, if one has the family at all.
@@ -207,41 +202,43 @@ mod tests {
     fn a_caller_is_told_the_address_that_it_can_reach() {
         let table = [
             // registered, hint, caller, told
-            ("0.0.0.0.8.1", "192.0.2.7.0.111", "192.0.2.99:900", "192.0.2.7.8.1"),
-            ("0.0.0.0.8.1", "10.1.0.7.0.111", "192.0.2.99:900", "10.1.0.7.8.1"),
-            ("0.0.0.0.8.1", "10.8.0.2.0.111", "192.0.2.99:900", "10.8.0.2.8.1"),
-            ("0.0.0.0.8.1", "127.0.0.1.0.111", "127.0.0.1:900", "127.0.0.1.8.1"),
+            ("0.0.0.0.8.1", "192.0.2.7.0.111", "192.0.2.99:900", Some("192.0.2.7.8.1")),
+            ("0.0.0.0.8.1", "10.1.0.7.0.111", "192.0.2.99:900", Some("10.1.0.7.8.1")),
+            ("0.0.0.0.8.1", "10.8.0.2.0.111", "192.0.2.99:900", Some("10.8.0.2.8.1")),
+            ("0.0.0.0.8.1", "127.0.0.1.0.111", "127.0.0.1:900", Some("127.0.0.1.8.1")),
             // No hint: the network that the caller is in.
-            ("0.0.0.0.8.1", "", "10.1.77.1:900", "10.1.0.7.8.1"),
-            ("0.0.0.0.8.1", "", "127.0.0.9:900", "127.0.0.1.8.1"),
+            ("0.0.0.0.8.1", "", "10.1.77.1:900", Some("10.1.0.7.8.1")),
+            ("0.0.0.0.8.1", "", "127.0.0.9:900", Some("127.0.0.1.8.1")),
             // From elsewhere: the first common one.
-            ("0.0.0.0.8.1", "", "203.0.113.1:900", "192.0.2.7.8.1"),
-            ("0.0.0.0.8.1", "203.0.113.9.0.111", "203.0.113.1:900", "192.0.2.7.8.1"),
-            ("0.0.0.0.8.1", "0.0.0.0.0.111", "203.0.113.1:900", "192.0.2.7.8.1"),
+            ("0.0.0.0.8.1", "", "203.0.113.1:900", Some("192.0.2.7.8.1")),
+            ("0.0.0.0.8.1", "203.0.113.9.0.111", "203.0.113.1:900", Some("192.0.2.7.8.1")),
+            ("0.0.0.0.8.1", "0.0.0.0.0.111", "203.0.113.1:900", Some("192.0.2.7.8.1")),
             // As rpcbind, which does not look at what was registered beside the port.
-            ("10.1.0.7.8.1", "192.0.2.7.0.111", "192.0.2.99:900", "192.0.2.7.8.1"),
-            // No hint that helps: as it was registered.
-            ("0.0.0.0.8.1", "zz", "192.0.2.99:900", "0.0.0.0.8.1"),
-            ("0.0.0.0.8.1", "::1.0.111", "192.0.2.99:900", "0.0.0.0.8.1"),
-            ("0.0.0.0.8.1", "/run/rpcbind.sock", "192.0.2.99:900", "0.0.0.0.8.1"),
+            ("10.1.0.7.8.1", "192.0.2.7.0.111", "192.0.2.99:900", Some("192.0.2.7.8.1")),
+            // C libraries read any port.
+            ("0.0.0.0.8.1", "192.0.2.7.999.", "192.0.2.99:900", Some("192.0.2.7.8.1")),
+            // No hint that helps.
+            ("0.0.0.0.8.1", "zz", "192.0.2.99:900", None),
+            ("0.0.0.0.8.1", "::1.0.111", "192.0.2.99:900", None),
+            ("0.0.0.0.8.1", "/run/rpcbind.sock", "192.0.2.99:900", None),
             // Not an IP address, or of another family.
-            ("garbage", "192.0.2.7.0.111", "192.0.2.99:900", "garbage"),
-            ("/tmp/s", "192.0.2.7.0.111", "192.0.2.99:900", "/tmp/s"),
-            ("::.8.1", "192.0.2.7.0.111", "192.0.2.99:900", "::.8.1"),
-            ("", "192.0.2.7.0.111", "192.0.2.99:900", ""),
+            ("garbage", "192.0.2.7.0.111", "192.0.2.99:900", None),
+            ("/tmp/s", "192.0.2.7.0.111", "192.0.2.99:900", None),
+            ("::.8.1", "192.0.2.7.0.111", "192.0.2.99:900", None),
+            ("", "192.0.2.7.0.111", "192.0.2.99:900", None),
             // IPv6
-            ("::.8.1", "::1.0.111", "[::1]:900", "::1.8.1"),
-            ("::.8.1", "", "[2001:db8:1::99]:900", "2001:db8:1::7.8.1"),
-            ("::.8.1", "", "[2001:db8:2::99]:900", "2001:db8::7.8.1"),
+            ("::.8.1", "::1.0.111", "[::1]:900", Some("::1.8.1")),
+            ("::.8.1", "", "[2001:db8:1::99]:900", Some("2001:db8:1::7.8.1")),
+            ("::.8.1", "", "[2001:db8:2::99]:900", Some("2001:db8::7.8.1")),
             // Link-local: by the scope of the caller, which the hint does not have.
-            ("::.8.1", "fe80::55.0.111", "[fe80::99%3]:900", "fe80::7:3.8.1"),
-            ("::.8.1", "fe80::55.0.111", "[fe80::99%2]:900", "fe80::7.8.1"),
-            ("::.8.1", "", "[fe80::99%3]:900", "fe80::7:3.8.1"),
+            ("::.8.1", "fe80::55.0.111", "[fe80::99%3]:900", Some("fe80::7:3.8.1")),
+            ("::.8.1", "fe80::55.0.111", "[fe80::99%2]:900", Some("fe80::7.8.1")),
+            ("::.8.1", "", "[fe80::99%3]:900", Some("fe80::7:3.8.1")),
         ];
         for (registered, hint, caller, told) in table {
             let caller = caller.parse().expect("a socket address");
             let merged = merge(registered, hint, Some(caller), &host());
-            assert_eq!(merged, told, "{registered} {hint} {caller}");
+            assert_eq!(merged.as_deref(), told, "{registered} {hint} {caller}");
         }
     }
 
@@ -269,15 +266,15 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_on_a_unix_socket_is_told_what_was_registered() {
-        assert_eq!(merge("0.0.0.0.8.1", "192.0.2.7.0.111", None, &host()), "0.0.0.0.8.1");
-        assert_eq!(merge("/tmp/s", "", None, &host()), "/tmp/s");
+    fn a_caller_on_a_unix_socket_is_in_no_network() {
+        assert_eq!(merge("0.0.0.0.8.1", "192.0.2.7.0.111", None, &host()), None);
+        assert_eq!(merge("/tmp/s", "", None, &host()), None);
     }
 
     #[test]
-    fn without_interfaces_nothing_changes() {
+    fn without_interfaces_there_is_none() {
         let caller = "192.0.2.99:900".parse().ok();
-        assert_eq!(merge("0.0.0.0.8.1", "192.0.2.7.0.111", caller, &[]), "0.0.0.0.8.1");
+        assert_eq!(merge("0.0.0.0.8.1", "192.0.2.7.0.111", caller, &[]), None);
     }
 
     #[test]

@@ -294,7 +294,8 @@ impl Portmap {
         });
         let lookup = Lookup { program, version, netid };
         self.0.table.counts().stats.of(protocol).lookup(lookup, registered.is_some());
-        registered.map_or_else(String::new, |text| self.merge(&text, service.address, peer))
+        let merge = |text: String| self.merge(&text, service.address, peer).unwrap_or(text);
+        registered.map_or_else(String::new, merge)
     }
 
     /// The port of a service over an IP protocol, or 0.
@@ -311,7 +312,8 @@ impl Portmap {
         mapping.map_or(0, |mapping| mapping.port)
     }
 
-    /// The addresses of this very version of a program in the family of the caller's transport.
+    /// The addresses of this very version of a program in the family of the caller's transport, as
+    /// far as the caller can be told which of this host's addresses to use.
     #[must_use]
     pub fn getaddrlist(&self, peer: &PeerAddr, service: Service<'_>) -> Vec<Located> {
         let family = Family::of(peer.netid());
@@ -325,13 +327,14 @@ impl Portmap {
             });
             of_family.collect()
         });
-        let lookup = Lookup { program, version, netid: peer.netid() };
-        self.0.table.counts().stats.of(Protocol::V4).lookup(lookup, !found.is_empty());
-        let merge = |(netid, registered): (Netid, String)| Located {
-            address: self.merge(&registered, service.address, peer),
-            netid,
+        let merge = |(netid, registered): (Netid, String)| {
+            let address = self.merge(&registered, service.address, peer)?;
+            Some(Located { address, netid })
         };
-        found.into_iter().map(merge).collect()
+        let located: Vec<_> = found.into_iter().filter_map(merge).collect();
+        let lookup = Lookup { program, version, netid: peer.netid() };
+        self.0.table.counts().stats.of(Protocol::V4).lookup(lookup, !located.is_empty());
+        located
     }
 
     /// The whole table.
@@ -397,7 +400,7 @@ impl Portmap {
         }
     }
 
-    fn merge(&self, registered: &str, hint: &str, peer: &PeerAddr) -> String {
+    fn merge(&self, registered: &str, hint: &str, peer: &PeerAddr) -> Option<String> {
         address::merge(registered, hint, peer.ip(), &self.0.interfaces.list())
     }
 }

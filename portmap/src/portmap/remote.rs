@@ -75,7 +75,7 @@ impl Portmap {
         let target = address::on_this_host(addr, &self.0.interfaces.list());
         let target = target.ok_or(Fault::ProgUnavail)?;
         self.spare_a_call(peer)?;
-        let address = self.merge(&registered, "", peer.addr());
+        let address = self.merge(&registered, "", peer.addr()).unwrap_or(registered);
         Ok(Passage { forwarder, target, credential, address })
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
+use farcall::bind::Family;
 use farcall::bind::proto::rpcb_prot::{Netbuf, Rpcb, Rpcblist};
-use farcall::bind::{Family, Uaddr};
 use farcall::xdr::Bytes;
 use farcall::{Context, Fault, Program, Reply, Version};
 
@@ -43,16 +43,21 @@ impl Front {
 
     /// What is no address of the caller's transport gives an empty buffer.
     pub(super) fn rpcb_uaddr2taddr(cx: &Context, uaddr: &str) -> Netbuf {
-        let address = uaddr.parse::<Uaddr>().ok();
-        let address = address.filter(|address| address.suits(cx.peer().addr().netid()));
-        let (size, native) = address.as_ref().and_then(sockaddr::to_native).unwrap_or_default();
+        let family = Family::of(cx.peer().addr().netid());
+        let (size, native) = sockaddr::from_text(uaddr, family).unwrap_or_default();
         Netbuf { maxlen: u32::try_from(size).unwrap_or(0), buf: Bytes::from(native) }
     }
 
     /// What is no address of the caller's transport gives an empty text.
-    pub(super) fn rpcb_taddr2uaddr(cx: &Context, taddr: &Netbuf) -> String {
-        let address = sockaddr::from_native(&taddr.buf, Family::of(cx.peer().addr().netid()));
-        address.map_or_else(String::new, |address| address.to_string())
+    ///
+    /// # Errors
+    /// It is longer than it says that it may be, which `xdr_netbuf` of C does not decode.
+    pub(super) fn rpcb_taddr2uaddr(cx: &Context, taddr: &Netbuf) -> Result<String, Fault> {
+        if taddr.buf.len() > usize::try_from(taddr.maxlen).unwrap_or(usize::MAX) {
+            return Err(Fault::GarbageArgs);
+        }
+        let family = Family::of(cx.peer().addr().netid());
+        Ok(sockaddr::to_text(&taddr.buf, family).unwrap_or_default())
     }
 }
 

@@ -37,6 +37,6 @@ impl v3::Service for Front {
     }
 
     fn taddr2uaddr(&self, cx: &Context, taddr: Netbuf) -> Result<String, Fault> {
-        Ok(Self::rpcb_taddr2uaddr(cx, &taddr))
+        Self::rpcb_taddr2uaddr(cx, &taddr)
     }
 }

@@ -52,7 +52,7 @@ impl v4::Service for Front {
     }
 
     fn taddr2uaddr(&self, cx: &Context, taddr: Netbuf) -> Result<String, Fault> {
-        Ok(Self::rpcb_taddr2uaddr(cx, &taddr))
+        Self::rpcb_taddr2uaddr(cx, &taddr)
     }
 
     fn getversaddr(&self, cx: &Context, rpcb: Rpcb) -> Result<String, Fault> {
