@@ -1,6 +1,6 @@
 //! From Debian's rpcbind to `portmapd` and back, with what is registered.
 //!
-//! In a namespace, as `interop_rpcinfo`.
+//! In a namespace, as `compat`.
 
 mod support;
 

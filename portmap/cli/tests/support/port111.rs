@@ -8,10 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{call, read_addresses, terminate};
+use super::{XID, read_addresses, terminate, words};
 
 const INSIDE: &str = "FARCALL_IN_NAMESPACE";
 pub(crate) const SOCKET: &str = "/run/rpcbind.sock";
+/// What no portmapper is.
+pub(crate) const NO_PROGRAM: u32 = 99_999;
 /// Where rpcbind keeps its state.
 pub(crate) const STATE: &str = "/run/rpcbind";
 
@@ -110,13 +112,14 @@ pub(crate) fn wait_until_free() {
     }
 }
 
-/// Until somebody answers NULL at port 111.
+/// Until somebody answers at port 111: a call that no daemon counts.
 fn wait_for_answer() {
+    let call = words(&[XID, 0, 2, NO_PROGRAM, 0, 0, 0, 0, 0, 0]);
     // Not connected, so that it waits for an answer where nobody listens yet.
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
     socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
     let answered = (0..400).any(|_| {
-        socket.send_to(&call(2, 0, &[]), "127.0.0.1:111").expect("sent");
+        socket.send_to(&call, "127.0.0.1:111").expect("sent");
         socket.recv(&mut [0; 64]).is_ok_and(|len| len == 24)
     });
     assert!(answered, "nobody answers at port 111");
