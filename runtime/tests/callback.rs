@@ -3,7 +3,7 @@
 mod client_peer;
 mod server_peer;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,7 +15,7 @@ use farcall::proto::auth::AuthSys;
 use farcall::proto::message::AcceptStatus;
 use farcall::xdr::{Decoder, Encoder};
 use farcall::{
-    Answer, Auth, Client, ClientOptions, Context, Dispatch, Doing, Error, Fault, Interface,
+    Answer, Auth, Client, ClientOptions, Context, Dispatch, Doing, Error, Fault, Interface, Limits,
     Procedure, ProcedureInfo, Program, Refusal, Reply, Result, Running, Server, Version,
 };
 use server_peer::{LONG, read_record, record};
@@ -322,23 +322,77 @@ fn the_loop_does_not_wait_for_itself() {
 }
 
 #[test]
-fn a_client_that_serves_connects_again_for_its_next_call() {
-    let (target, server) = client_peer::tcp(|listener| {
+fn a_client_that_serves_connects_again_by_itself_and_says_so() {
+    let (is_set, wait_set) = channel::<()>();
+    let (target, server) = client_peer::tcp(move |listener| {
+        wait_set.recv_timeout(LONG).expect("it is told what to do");
+        // The second one is lost before the client has said anything.
         for _ in 0..2 {
-            let (mut stream, _) = listener.accept().expect("a client");
-            let call = read_record(&mut stream);
-            stream.write_all(&record(&client_peer::echoed(&call))).expect("it is read");
+            listener.accept().expect("a client");
+        }
+        let (mut stream, _) = listener.accept().expect("it connects again");
+        let words = [7, 0, 2, CALLED_BACK.program.0, 1, NEXT.0, 0, 0, 0, 0, 5];
+        let call: Vec<u8> = words.iter().flat_map(|word: &u32| word.to_be_bytes()).collect();
+        stream.write_all(&record(&call)).expect("it is read");
+        loop {
+            let message = read_record(&mut stream);
+            if message[..8] == [0, 0, 0, 7, 0, 0, 0, 1] {
+                return message[24..].to_vec();
+            }
+            // It registers, perhaps once for each connection.
+            stream.write_all(&record(&client_peer::echoed(&message))).expect("it is read");
         }
     });
     let (service, _later, _) = Service::new(&CALLED_BACK);
-    let options = patient().serve(Shared(service));
-    let client = client_peer::connect(&target, &options);
-    assert_eq!(client_peer::echo(&client, 1).ok(), Some(1));
-    while client.stats().reconnects == 0 {
-        assert_eq!(client_peer::echo(&client, 2).ok(), Some(2));
-    }
-    server.join().expect("two connections");
+    let client = client_peer::connect(&target, &patient().serve(Shared(service)));
+    let registered = AtomicU32::new(0);
+    let (answers, seen) = channel();
+    client.on_reconnect(move |client| {
+        let number = registered.fetch_add(1, Ordering::Relaxed);
+        let _ = answers.send(client_peer::echo(client, number).ok() == Some(number));
+    });
+    is_set.send(()).expect("it waits");
+    assert_eq!(seen.recv_timeout(LONG), Ok(true));
+    assert_eq!(server.join().expect("three connections"), [0, 0, 0, 6]);
+    let weak = Arc::new(());
+    let kept = Arc::clone(&weak);
+    client.on_reconnect(move |_| drop(Arc::clone(&kept)));
     drop(client);
+    wait_until(|| Arc::strong_count(&weak) == 1);
+}
+
+/// Another connection, which is as quiet, is closed.
+#[test]
+fn a_connection_is_not_idle_while_its_peer_may_be_called_back() {
+    let (service, later, errors) = Service::new(&SERVED);
+    let mut limits = Limits::default();
+    limits.idle = Duration::from_millis(1);
+    let builder = Server::builder().tcp("127.0.0.1:0").limits(limits).service(Shared(service));
+    let running = builder.start().expect("port 0 is free");
+    let target = format!("tcp://{}", running.tcp_addrs().next().expect("one"));
+    let bench = Bench { running, target, later, errors };
+    let (client, _, _later) = serving(&bench);
+    let pending = client.start(LATER, word(0), |d| d.u32());
+    let (cx, reply) = bench.take();
+    let caller = back(&cx, &patient()).expect("a connection");
+    reply.send(Ok(1));
+    assert_eq!(pending.wait().ok(), Some(1));
+    let addr = bench.running.tcp_addrs().next().expect("one");
+    let mut quiet = TcpStream::connect(addr).expect("it listens");
+    assert_eq!(quiet.read(&mut [0]).ok(), Some(0), "it is idle");
+    assert_eq!(next(&caller, 1).ok(), Some(2));
+    drop(caller);
+    // And then the server knows of nobody who would call it.
+    wait_until(|| client.stats().reconnects > 0);
+    bench.running.stop().expect("it ends");
+}
+
+fn wait_until(happened: impl Fn() -> bool) {
+    let patience = std::time::Instant::now() + LONG;
+    while !happened() {
+        assert!(std::time::Instant::now() < patience, "it does not happen");
+        thread::park_timeout(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -349,10 +403,6 @@ fn nothing_is_left_of_a_client_that_served() {
         assert_eq!(next(&client, 1).ok(), Some(2));
         Arc::downgrade(&service)
     };
-    let patience = std::time::Instant::now() + LONG;
-    while weak.strong_count() > 0 {
-        assert!(std::time::Instant::now() < patience, "something keeps the service");
-        thread::park_timeout(Duration::from_millis(1));
-    }
+    wait_until(|| weak.strong_count() == 0);
     bench.running.stop().expect("it ends");
 }

@@ -527,6 +527,28 @@ fn attempts_to_connect_get_rarer_until_there_is_a_reply() {
 }
 
 #[test]
+fn a_connection_that_is_kept_is_made_again_for_nobody() {
+    let mut bench = Bench::new(Transport::Stream, 1);
+    bench.core.keep_connection();
+    bench.core.handle_connected(bench.now);
+    assert_eq!((bench.core.poll_timeout(), bench.core.idle_deadline(bench.now)), (None, None));
+    let mut wait_after = |lasted: u32| {
+        bench.now += lasted * MS;
+        bench.core.handle_disconnected(bench.now);
+        let retry = bench.core.poll_timeout().expect("it is wanted");
+        assert!(bench.core.wants_connection(retry));
+        let wait = retry - bench.now;
+        bench.now = retry;
+        bench.core.handle_connected(bench.now);
+        wait
+    };
+    assert_eq!(wait_after(0), Duration::ZERO);
+    let again = wait_after(4_999);
+    assert!(again >= 50 * MS && again <= 63 * MS, "{again:?}");
+    assert_eq!(wait_after(5_000), Duration::ZERO, "it has lasted");
+}
+
+#[test]
 fn an_attempt_to_connect_has_the_time_of_the_calls() {
     let mut bench = Bench::stream();
     bench.call(1, 60_000);

@@ -255,6 +255,29 @@ impl Client {
         sent
     }
 
+    /// Has `then` called whenever this client, which [serves](ClientOptions::serve), has lost its
+    /// connection and made another one.
+    ///
+    /// The server learns of a new connection by the first call over it. What it has of the former one,
+    /// by [`Context::peer_client`](crate::Context::peer_client), is of no more use. So this is the place
+    /// to make the call again that asks to be called back.
+    ///
+    /// It runs on the thread that executes the server's calls, which wait meanwhile. What is said last
+    /// counts, for all clones; a client that does not serve has no such thread.
+    pub fn on_reconnect(&self, then: impl Fn(&Self) + Send + 'static) {
+        let Way::Socket(channel) = &self.way else {
+            return;
+        };
+        let Self { interface, settings, .. } = self.clone();
+        let client = Arc::downgrade(channel);
+        channel.on_reconnect(move || {
+            if let Some(channel) = client.upgrade() {
+                let (way, settings) = (Way::Socket(channel), Arc::clone(&settings));
+                then(&Self { way, interface, settings });
+            }
+        });
+    }
+
     /// The program and version that it calls.
     #[must_use]
     pub fn interface(&self) -> &'static Interface {

@@ -37,8 +37,9 @@ pub struct Limits {
     pub connections_per_source: Option<usize>,
     /// How long the rest of a record, or room for output, is waited for. Default 30 s.
     pub stalled: Duration,
-    /// How long a peer to whom no answer is owed may say nothing. Default 360 s: clients close idle
-    /// connections a minute before.
+    /// How long a peer to whom no answer is owed may say nothing, unless a handler has kept a client
+    /// [of it](crate::Context::peer_client). Default 360 s: clients close idle connections a minute
+    /// before.
     pub idle: Duration,
     /// Unsent output of one connection above which no more of its calls are taken, in bytes.
     /// Default 1 MiB.

@@ -67,7 +67,8 @@ impl Context {
         self.route.as_ref().is_some_and(Route::is_gone)
     }
 
-    /// A client of a program that the caller serves on the connection that this call came over.
+    /// A client of a program that the caller serves on the connection that this call came over. As long
+    /// as there is one, the connection is not closed for being idle.
     ///
     /// Of `options` those count that are about calls: timeout, authentication, interceptors. The
     /// loop that this call came from brings the answers, so a handler that it executes must not

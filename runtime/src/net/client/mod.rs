@@ -112,11 +112,12 @@ impl Channel {
         let seed = seed()?;
         let (transport, peer) = (reader.transport(), reader.peer());
         let &Config { retry, idle, .. } = config;
-        // Whoever serves waits to be called.
-        let idle = if config.services.is_empty() { idle } else { Duration::MAX };
         let mut core = ClientCore::new(&ClientConfig { transport, retry, idle, seed });
         if transport == Transport::Stream {
             core.handle_connected(Instant::now());
+        }
+        if !config.services.is_empty() {
+            core.keep_connection();
         }
         let state = State {
             core,
@@ -211,6 +212,13 @@ impl Channel {
     /// Drops a call that was started.
     pub(crate) fn forget(&self, xid: Xid) {
         self.0.lock().forget(xid);
+    }
+
+    /// Says what to do, on the thread that serves, when a connection was made again.
+    pub(crate) fn on_reconnect(&self, then: impl Fn() + Send + 'static) {
+        if let Some(serving) = &self.0.lock().serving {
+            serving.on_reconnect(Box::new(then));
+        }
     }
 
     pub(crate) fn stats(&self) -> ClientStats {
@@ -483,6 +491,9 @@ impl State {
                 }
                 self.socket = Some(socket);
                 self.core.handle_connected(now);
+                if let Some(serving) = &self.serving {
+                    serving.reconnected();
+                }
             }
             Err(error) => {
                 self.core.handle_unreachable();

@@ -4,6 +4,7 @@
 //! delayed by one.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,8 +19,10 @@ use crate::proto::server::{Caller, DeferredReply, ServerConfig, ServerCore, Verd
 use crate::service::{Dispatch, PeerAddr};
 use crate::xdr::{Bytes, Encoder};
 
+/// What is to be done when there is another connection.
+type OnReconnect = Box<dyn Fn() + Send>;
+
 /// What the thread that executes calls is told.
-#[derive(Debug)]
 enum Event {
     /// A call that came over the connection of this number.
     Call(u64, Bytes),
@@ -27,6 +30,10 @@ enum Event {
     Answered,
     /// The connection of this number is gone.
     Lost(u64),
+    /// There is another one.
+    Reconnected,
+    /// What to do then.
+    OnReconnect(OnReconnect),
     /// The client is gone.
     Closed,
 }
@@ -61,8 +68,14 @@ impl Serving {
             ServerCore::new(ServerConfig::default(), Arc::new(Bell(events.clone())).into());
         services.iter().for_each(|service| core.add(Arc::clone(service)));
         let waiting = Arc::new(AtomicUsize::new(0));
-        let server =
-            Server { shared: Arc::clone(shared), core, queue, waiting: Arc::clone(&waiting), peer };
+        let server = Server {
+            shared: Arc::clone(shared),
+            core,
+            queue,
+            waiting: Arc::clone(&waiting),
+            peer,
+            on_reconnect: Box::new(|| ()),
+        };
         let thread = thread::Builder::new().name("farcall-callback".to_owned());
         thread.spawn(move || server.run())?;
         Ok(Self { events, waiting })
@@ -82,6 +95,16 @@ impl Serving {
         let _ = self.events.send(Event::Lost(connection));
     }
 
+    /// Says that a connection was made again.
+    pub(super) fn reconnected(&self) {
+        let _ = self.events.send(Event::Reconnected);
+    }
+
+    /// Says what to do when one was.
+    pub(super) fn on_reconnect(&self, then: OnReconnect) {
+        let _ = self.events.send(Event::OnReconnect(then));
+    }
+
     /// Ends the thread.
     pub(super) fn close(&self) {
         let _ = self.events.send(Event::Closed);
@@ -95,6 +118,7 @@ struct Server {
     queue: Receiver<Event>,
     waiting: Arc<AtomicUsize>,
     peer: PeerAddr,
+    on_reconnect: OnReconnect,
 }
 
 impl Server {
@@ -105,6 +129,11 @@ impl Server {
                 Event::Call(connection, call) => self.call(connection, call, now),
                 Event::Answered => self.answers(now),
                 Event::Lost(connection) => self.core.disconnected(connection),
+                Event::OnReconnect(then) => self.on_reconnect = then,
+                // A panic there is as a handler's: it does not end the thread.
+                Event::Reconnected => {
+                    let _ = catch_unwind(AssertUnwindSafe(&self.on_reconnect));
+                }
                 Event::Closed => return,
             }
         }

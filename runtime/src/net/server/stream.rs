@@ -252,7 +252,9 @@ impl Stream {
 
     /// Whether the peer has been waited for too long.
     pub(super) fn overdue(&self, now: Instant) -> Option<Overdue> {
-        self.connection.overdue(now)
+        // Beside the loop and this, somebody has it who may call the peer at any time.
+        let is_used = self.line.as_ref().is_some_and(|line| Arc::strong_count(line) > 2);
+        self.connection.overdue(now).filter(|&why| why == Overdue::Stalled || !is_used)
     }
 
     fn wants_input(&self) -> bool {

@@ -12,8 +12,9 @@ pub(super) enum Link {
     /// None yet.
     New,
     Up {
-        /// Connections lost, or not made, since the last reply.
+        /// Connections lost, or not made, since the last reply, or since one that lasted.
         failures: u32,
+        since: Instant,
     },
     Down {
         failures: u32,
@@ -23,10 +24,11 @@ pub(super) enum Link {
 }
 
 impl Link {
-    pub(super) fn failures(&self) -> u32 {
+    pub(super) fn failures(&self, now: Instant) -> u32 {
         match *self {
             Self::New => 0,
-            Self::Up { failures } | Self::Down { failures, .. } => failures,
+            Self::Up { since, .. } if now.saturating_duration_since(since) >= RECONNECT_MAX => 0,
+            Self::Up { failures, .. } | Self::Down { failures, .. } => failures,
         }
     }
 

@@ -75,6 +75,8 @@ pub struct ClientCore {
     written: u64,
     link: Link,
     idle: Duration,
+    /// There is to be a connection although nothing is called.
+    kept: bool,
     /// When something last went over the stream.
     last_used: Option<Instant>,
     /// Flavors that are being set up.
@@ -102,12 +104,19 @@ impl ClientCore {
             written: 0,
             link: Link::New,
             idle: config.idle.max(IDLE_MIN),
+            kept: false,
             last_used: None,
             under_way: Vec::new(),
             short_hands: ShortHands::default(),
             ended: VecDeque::new(),
             stats: ClientStats::default(),
         }
+    }
+
+    /// Has the stream kept, and made again when it is lost, although nothing is called: the server may
+    /// call over it.
+    pub fn keep_connection(&mut self) {
+        self.kept = true;
     }
 
     /// Makes a call; `args` writes the arguments.
@@ -225,7 +234,7 @@ impl ClientCore {
         let since = now.saturating_duration_since(call.last_sent);
         match (self.transport, call.sent) {
             (Transport::Stream, _) => {
-                self.link = Link::Up { failures: 0 };
+                self.link = Link::Up { failures: 0, since: now };
                 self.last_used = Some(now);
             }
             (Transport::Datagram, 1) => self.estimates.sample(call.procedure, since),
@@ -267,10 +276,10 @@ impl ClientCore {
     /// When [`handle_timeout`](Self::handle_timeout) or a new connection is due next. May change
     /// with every call of another method; asking is cheap.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        let timer = self.pending.next_timer()?;
+        let timer = self.pending.next_timer();
         match self.link {
-            Link::Down { retry, .. } => Some(timer.min(retry)),
-            _ => Some(timer),
+            Link::Down { retry, .. } if self.is_wanted() => timer.into_iter().chain([retry]).min(),
+            _ => timer,
         }
     }
 
@@ -385,7 +394,7 @@ impl ClientCore {
         if !matches!(self.link, Link::New) {
             self.stats.reconnects += 1;
         }
-        self.link = Link::Up { failures: self.link.failures() };
+        self.link = Link::Up { failures: self.link.failures(now), since: now };
         self.last_used = Some(now);
         self.output.clear();
         self.give_up(|call| !call.may_be_sent(now));
@@ -398,7 +407,7 @@ impl ClientCore {
 
     /// Says that the connection is lost, or that an attempt to connect has failed.
     pub fn handle_disconnected(&mut self, now: Instant) {
-        let failures = self.link.failures();
+        let failures = self.link.failures(now);
         let wait = match failures {
             0 => Duration::ZERO,
             n => jittered(reconnect_wait(n), &mut self.random),
@@ -432,11 +441,12 @@ impl ClientCore {
 
     /// When a stream is to be closed if nothing is called on it until then: ask again at that time,
     /// and if it has come, close the stream and say
-    /// [`handle_disconnected`](Self::handle_disconnected). `None` if there is no connection.
+    /// [`handle_disconnected`](Self::handle_disconnected). `None` if there is no connection, or it is to
+    /// be [kept](Self::keep_connection).
     #[must_use]
     pub fn idle_deadline(&self, now: Instant) -> Option<Instant> {
         let used = if self.is_busy() { now } else { self.last_used? };
-        used.checked_add(self.idle).filter(|_| self.link.is_up())
+        used.checked_add(self.idle).filter(|_| self.link.is_up() && !self.kept)
     }
 
     fn is_busy(&self) -> bool {
@@ -446,7 +456,12 @@ impl ClientCore {
     /// Whether it is time to connect again.
     #[must_use]
     pub fn wants_connection(&self, now: Instant) -> bool {
-        matches!(self.link, Link::Down { retry, .. } if retry <= now) && self.pending.waiting() > 0
+        matches!(self.link, Link::Down { retry, .. } if retry <= now) && self.is_wanted()
+    }
+
+    /// Whether a connection is of use.
+    fn is_wanted(&self) -> bool {
+        self.kept || self.pending.waiting() > 0
     }
 
     /// How long an attempt to connect may take: until the first of the calls wants
