@@ -137,7 +137,7 @@ fn calls_of_a_connection_beyond_the_limit_wait_for_answers() {
 fn t10_output_is_bounded_in_all() {
     let (echo, _) = Echo::new();
     let mut limits = Limits::default();
-    limits.total_output = 2 << 20;
+    limits.total_buffered = 8 << 20;
     let server = serve(limits, &echo);
     let wire = record(&call(1, ECHO, &[0; 100_000]));
     let mut deaf: Vec<_> = (0..8).map(|_| (connect(&server), 0)).collect();
@@ -158,7 +158,7 @@ fn t10_output_is_bounded_in_all() {
             }
         }
     }
-    wait_for(&server, |stats| stats.output_full >= 1);
+    wait_for(&server, |stats| stats.buffers_full >= 1);
     // All that was taken in is answered, whoever had to wait.
     for (stream, sent) in &mut deaf {
         stream.set_nonblocking(false).expect("open");
@@ -166,6 +166,30 @@ fn t10_output_is_bounded_in_all() {
             assert!(read_record(stream) == reply(1, &[0; 100_000]));
         }
     }
+}
+
+#[test]
+fn t12_unfinished_records_are_bounded_in_all() {
+    let (echo, _) = Echo::new();
+    let mut limits = Limits::default();
+    limits.total_buffered = 4 << 20;
+    let server = serve(limits, &echo);
+    let args = vec![7; 1_000_000];
+    let wire = record(&call(1, ECHO, &args));
+    let (most, rest) = wire.split_at(600_000);
+    let mut streams: Vec<_> = (0..20).map(|_| connect(&server)).collect();
+    for stream in &mut streams {
+        stream.write_all(most).expect("taken in, if only by the system");
+        // The next one is waited for less long.
+        exchange(&mut connect(&server), 2, b"not made to wait");
+    }
+    // Each takes from 0.6 to 1 MB.
+    wait_for(&server, |stats| stats.crowded_out >= 13);
+    assert!(server.stats().crowded_out <= 17);
+    let mut latest = streams.pop().expect("twenty");
+    latest.write_all(rest).expect("taken in");
+    assert!(read_record(&mut latest) == reply(1, &args));
+    assert!(is_closed(&mut streams[0]));
 }
 
 #[test]

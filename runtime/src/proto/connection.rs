@@ -151,6 +151,19 @@ impl Connection {
         self.last_input
     }
 
+    /// The memory that its input and output take, in bytes.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        let out = self.out.capacity().max(self.out.len());
+        out + self.reader.buffered() + self.held.as_ref().map_or(0, Bytes::len)
+    }
+
+    /// Since when the rest of a record, or room for output, has been waited for.
+    #[must_use]
+    pub fn waiting_since(&self) -> Option<Instant> {
+        self.waiting_since
+    }
+
     /// Whether the peer has been waited for too long: close the stream then.
     #[must_use]
     pub fn overdue(&self, now: Instant) -> Option<Overdue> {
@@ -234,6 +247,10 @@ impl Connection {
     ) -> Result<(), ConnectionError> {
         self.last_input = now;
         let handled = self.handle_records(now, chunk, cores);
+        if let Some(held) = &mut self.held {
+            // A part would keep all of a buffer that others are to be read into.
+            *held = Bytes::copy_from_slice(held);
+        }
         self.note_waiting(now);
         handled
     }

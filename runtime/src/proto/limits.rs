@@ -44,9 +44,11 @@ pub struct Limits {
     /// Unsent output of one connection above which no more of its calls are taken, in bytes.
     /// Default 1 MiB.
     pub output: usize,
-    /// Unsent output of all connections, in bytes. Above, and until two thirds of it are left, no
-    /// calls are taken from a connection with any of it. Default 64 MiB.
-    pub total_output: usize,
+    /// What all connections together have in buffers: unsent output, and input that is not whole or
+    /// waits for room in the output, in bytes. Above half of it, and until a third of it is left, no
+    /// calls are taken from a connection with output. Above all of it, those are closed whose
+    /// output, or rest of a record, was waited for longest. Default 64 MiB.
+    pub total_buffered: usize,
     /// Calls of one connection whose answer was put off. At so many no more are read.
     /// Default 1,024.
     pub calls_per_connection: usize,
@@ -77,7 +79,7 @@ impl Limits {
         stalled: Duration::from_secs(30),
         idle: Duration::from_secs(360),
         output: 1 << 20,
-        total_output: 64 << 20,
+        total_buffered: 64 << 20,
         calls_per_connection: 1024,
         calls: 65_536,
         call_bytes: 64 << 20,

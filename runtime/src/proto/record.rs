@@ -175,6 +175,12 @@ impl RecordReader {
         self.mark_len > 0 || self.missing.is_some() || self.fragments > 0
     }
 
+    /// The memory that part of a record takes, in bytes.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.record.capacity()
+    }
+
     /// The next whole record of `chunk`, from byte `at` on, which moves past it.
     ///
     /// `None` when more bytes are needed: what was left of `chunk` is then taken in.

@@ -112,8 +112,10 @@ counters! {
     too_many_of_one,
     /// Times that a connection could not be accepted for want of descriptors or memory.
     exhausted,
-    /// Times that no more calls were taken because too much output was unsent in all.
-    output_full,
+    /// Times that calls were held up because too much was in buffers in all.
+    buffers_full,
+    /// Connections closed because too much was in buffers in all, and they were waited for longest.
+    crowded_out,
     /// Answers over UDP that the system did not take.
     unsent,
 }

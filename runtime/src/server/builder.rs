@@ -311,7 +311,7 @@ impl ServerBuilder {
         let connections = limits.connections.unwrap_or_else(connections_allowed);
         limits.connections = Some(part(connections));
         limits.connections_per_source = limits.connections_per_source.map(part);
-        limits.total_output = part(limits.total_output);
+        limits.total_buffered = part(limits.total_buffered);
         limits.calls = part(limits.calls);
         limits.call_bytes = part(limits.call_bytes);
         limits.cache.entries = part(limits.cache.entries);

@@ -11,6 +11,7 @@
 
 mod accept;
 mod back;
+mod crowd;
 mod datagram;
 mod ending;
 mod pktinfo;
@@ -34,6 +35,7 @@ use slab::Slab;
 
 use self::accept::{Arrivals, Spread};
 pub(crate) use self::accept::{Listener, SocketFile, share_out};
+use self::crowd::Crowd;
 use self::datagram::{Datagrams, Post};
 use self::ending::Ending;
 use self::sources::Sources;
@@ -157,9 +159,7 @@ pub(crate) struct EventLoop {
     again: Vec<Token>,
     scratch: Scratch,
     post: Post,
-    /// Unsent output of all connections, in bytes, and whether it is too much.
-    output: usize,
-    squeezed: bool,
+    crowd: Crowd,
     next_sweep: Option<Instant>,
     accept_again: Option<Instant>,
     /// Calls back to peers, and when one of them may be over.
@@ -202,8 +202,7 @@ impl EventLoop {
             again: Vec::new(),
             scratch: Scratch::new(),
             post: Post::default(),
-            output: 0,
-            squeezed: false,
+            crowd: Crowd::default(),
             next_sweep: None,
             accept_again: None,
             lines,
@@ -333,18 +332,7 @@ impl EventLoop {
             Next::Again => self.look_again(token),
             Next::Close => self.close(token),
         }
-        self.weigh_output();
-    }
-
-    /// Whether there is too much unsent output in all, and has been since there was.
-    fn weigh_output(&mut self) {
-        if self.output > self.limits.total_output {
-            if !std::mem::replace(&mut self.squeezed, true) {
-                self.core.counters().output_full.add(1);
-            }
-        } else if self.output <= self.limits.total_output / 3 * 2 {
-            self.squeezed = false;
-        }
+        self.weigh(token);
     }
 
     fn turn(&mut self, now: Instant, token: Token) -> Next {
@@ -358,11 +346,11 @@ impl EventLoop {
             Source::Stream(stream) => {
                 let mode = match () {
                     () if self.ending.is_draining() => Mode::Closing,
-                    () if self.squeezed => Mode::Squeezed,
+                    () if self.crowd.squeezed => Mode::Squeezed,
                     () => Mode::Open,
                 };
                 let next = stream.turn(now, &mut self.core, &mut self.scratch, mode);
-                self.output = self.output.saturating_add_signed(stream.growth());
+                self.crowd.grow(stream);
                 match stream.register(self.poll.registry(), token) {
                     Ok(()) => next,
                     Err(_) => Next::Close,
@@ -423,7 +411,10 @@ impl EventLoop {
         let mut overdue = Vec::new();
         for (key, entry) in &mut self.entries {
             if let Source::Stream(stream) = &mut entry.source {
-                stream.trim(now);
+                if stream.is_quiet(now) {
+                    stream.trim();
+                    self.crowd.grow(stream);
+                }
                 overdue.extend(stream.overdue(now).map(|why| (token(key, entry.generation), why)));
             }
         }
@@ -479,7 +470,7 @@ impl EventLoop {
             Source::Listener(listener) => listener.deregister(registry),
             Source::Datagrams(datagrams) => registry.deregister(datagrams.socket()),
             Source::Stream(stream) => {
-                self.output = self.output.saturating_sub(stream.counted());
+                self.crowd.leave(stream);
                 self.sources.remove(stream.peer());
                 self.core.disconnected(origin(token));
                 registry.deregister(stream.socket().source())

@@ -105,7 +105,7 @@ pub(super) struct Stream {
     ended: bool,
     /// WRITABLE is registered, because a write would have blocked.
     blocked: bool,
-    /// Its output when it was last counted, in bytes.
+    /// What it had in buffers when that was last counted, in bytes.
     counted: usize,
 }
 
@@ -156,14 +156,14 @@ impl Stream {
         self.has_output() || self.connection.is_held()
     }
 
-    /// How much its unwritten output has grown since this was last asked, in bytes.
+    /// How much more it has in buffers since this was last asked, in bytes.
     pub(super) fn growth(&mut self) -> isize {
-        let len = self.connection.output().len();
-        let before = std::mem::replace(&mut self.counted, len);
-        len.cast_signed() - before.cast_signed()
+        let buffered = self.connection.buffered();
+        let before = std::mem::replace(&mut self.counted, buffered);
+        buffered.cast_signed() - before.cast_signed()
     }
 
-    /// Its output when [`growth`](Self::growth) was last asked, in bytes.
+    /// What it had in buffers when [`growth`](Self::growth) was last asked, in bytes.
     pub(super) fn counted(&self) -> usize {
         self.counted
     }
@@ -243,11 +243,19 @@ impl Stream {
         }
     }
 
-    /// Gives back the memory of an output queue that has been empty for a while.
-    pub(super) fn trim(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.last_input()) >= QUIET {
-            self.connection.trim();
-        }
+    /// Whether its output buffer is not wanted for what comes next.
+    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_input()) >= QUIET
+    }
+
+    /// Gives back the memory of an output queue that is empty.
+    pub(super) fn trim(&mut self) {
+        self.connection.trim();
+    }
+
+    /// Since when the rest of a record, or room for output, has been waited for.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        self.connection.waiting_since()
     }
 
     /// Whether the peer has been waited for too long.
