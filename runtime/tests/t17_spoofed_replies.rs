@@ -5,19 +5,29 @@ mod client_peer;
 
 use std::collections::HashSet;
 use std::net::UdpSocket;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
+use std::{iter, thread};
 
-use client_peer::{connect, echo, echoed, patient, receive, success, udp};
-use farcall::Procedure;
+use client_peer::{connect, echo, echoed, receive, start_echo, success, udp};
 use farcall::proto::client::flavor::CallAuth;
 use farcall::proto::client::{CallParams, ClientConfig, ClientCore, Repeat, Transport};
 use farcall::proto::retry::RetryPolicy;
 use farcall::proto::xid::Random;
 use farcall::xdr::Bytes;
-use farcall::{Program, Version, Xid};
+use farcall::{ClientOptions, Procedure, Program, Version, Xid};
 
-/// Real datagrams, each with the right xid.
-const FORGED: u32 = 100_000;
+/// Datagrams of each kind.
+const MILLION: u32 = 1_000_000;
+
+/// So many of them are sent before it is looked whether they came: as many as the system holds.
+const BATCH: u32 = 100;
+
+/// For a call that outlives them all, however slow the machine is, and is sent once.
+fn long() -> ClientOptions {
+    let hour = Duration::from_secs(3600);
+    ClientOptions::new().timeout(hour).initial_rto(hour).max_rto(hour)
+}
 
 #[test]
 fn t17_no_reply_from_another_address_or_port_is_taken() {
@@ -29,18 +39,51 @@ fn t17_no_reply_from_another_address_or_port_is_taken() {
                 eprintln!("skipped: this host has no second address");
                 continue;
             };
-            for _ in 0..FORGED / 2 {
+            for _ in 0..MILLION / 2 {
                 // That nobody takes them may be reported.
                 let _ = stranger.send_to(&forged, from);
             }
         }
         socket.send_to(&echoed(&call), from).expect("the client listens");
     });
-    let client = connect(&target, &patient().initial_rto(Duration::from_secs(60)));
+    let client = connect(&target, &long());
     assert_eq!(echo(&client, 7).ok(), Some(7));
     server.join().expect("one call");
     let stats = client.stats();
     assert_eq!((stats.unknown_xid, stats.malformed, stats.replies), (0, 0, 1));
+    assert_eq!((stats.sent, stats.resent), (1, 0));
+}
+
+/// Off-path guesses that pass the kernel, because they have the server's address and port.
+#[test]
+fn t17_no_other_xid_of_a_million_is_taken() {
+    let (found, calls) = channel();
+    let (target, server) = udp(move |socket| {
+        let (call, from) = receive(&socket);
+        found.send((socket, call, from)).expect("the test waits");
+    });
+    let client = connect(&target, &long());
+    let pending = start_echo(&client, 7);
+    let waiting = thread::spawn(move || pending.wait());
+    let (socket, call, from) = calls.recv_timeout(Duration::from_secs(20)).expect("called");
+    let mut random = Random::new(17);
+    let mut guesses =
+        iter::repeat_with(|| random.u32().to_be_bytes()).filter(|xid| *xid != call[..4]);
+    for sent in (BATCH..=MILLION).step_by(BATCH as usize) {
+        for xid in guesses.by_ref().take(BATCH as usize) {
+            let forged = success(&[&xid, &call[4..]].concat(), &[0, 0, 0, 9]);
+            socket.send_to(&forged, from).expect("the client listens");
+        }
+        while client.stats().unknown_xid < u64::from(sent) {
+            assert!(!waiting.is_finished(), "none of them is the answer");
+            thread::yield_now();
+        }
+    }
+    socket.send_to(&echoed(&call), from).expect("the client listens");
+    assert_eq!(waiting.join().expect("it waits").ok(), Some(7));
+    server.join().expect("one call");
+    let stats = client.stats();
+    assert_eq!((stats.unknown_xid, stats.malformed, stats.replies), (u64::from(MILLION), 0, 1));
     assert_eq!((stats.sent, stats.resent), (1, 0));
 }
 
@@ -78,7 +121,7 @@ fn t17_a_million_random_xids_and_old_replies_are_counted_and_nothing_else() {
         core.handle_transmitted(now);
     }
     let mut random = Random::new(99);
-    for _ in 0..1_000_000 {
+    for _ in 0..MILLION {
         core.handle_reply(now, &reply(random.u32()), Bytes::new);
     }
     for _ in 0..1000 {
