@@ -227,21 +227,34 @@ fn t33_a_busy_connection_leaves_the_others_their_turns() {
 fn t33_a_place_that_is_used_again_hears_nothing_of_the_one_before() {
     let (echo, _) = Echo::new();
     let path = std::env::temp_dir().join(format!("farcall-limits-{}.sock", std::process::id()));
-    let server = Server::builder()
+    let mut server = Server::builder()
         .unix(&path)
         .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
-        .start()
+        .bind()
         .expect("a free path");
-    let mut stays = UnixStream::connect(&path).expect("it listens");
-    for xid in 0..10_000 {
-        let mut stream = UnixStream::connect(&path).expect("it listens");
-        exchange(&mut stream, xid, b"");
-        if xid % 100 == 0 {
-            exchange(&mut stays, xid, b"stays");
+    let connect = || {
+        let stream = UnixStream::connect(&path).expect("it listens");
+        stream.set_read_timeout(Some(LONG)).expect("not zero");
+        stream
+    };
+    let (mut stays, mut before) = (connect(), None);
+    for xid in 0..100_000 {
+        let mut stream = connect();
+        for stream in [&mut stream, &mut stays] {
+            stream.write_all(&record(&call(xid, ECHO, b""))).expect("taken in");
         }
+        // In one turn with what is to be heard of this one.
+        drop(before.take());
+        for _ in 0..2 {
+            assert!(server.poll_once(Some(Duration::ZERO)).expect("serves"));
+        }
+        for stream in [&mut stream, &mut stays] {
+            assert_eq!(read_record(stream), reply(xid, b""));
+        }
+        before = Some(stream);
     }
     let stats = server.stats();
-    assert_eq!((stats.executed, stats.bad_records, stats.too_many_connections), (10_100, 0, 0));
+    assert_eq!((stats.executed, stats.bad_records, stats.too_many_connections), (200_000, 0, 0));
 }
 
 #[test]

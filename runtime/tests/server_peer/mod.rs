@@ -19,11 +19,13 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) const ECHO: u32 = 1;
 pub(crate) const LATER: u32 = 2;
 pub(crate) const TWICE: u32 = 3;
+pub(crate) const ONCE: u32 = 4;
 
-static PROCEDURES: [ProcedureInfo; 3] = [
+static PROCEDURES: [ProcedureInfo; 4] = [
     ProcedureInfo { number: Procedure(ECHO), name: "ECHO", idempotent: true, deferred: false },
     ProcedureInfo { number: Procedure(LATER), name: "LATER", idempotent: false, deferred: true },
     ProcedureInfo { number: Procedure(TWICE), name: "TWICE", idempotent: true, deferred: false },
+    ProcedureInfo { number: Procedure(ONCE), name: "ONCE", idempotent: false, deferred: false },
 ];
 
 pub(crate) static INTERFACE: Interface = Interface {
@@ -34,7 +36,8 @@ pub(crate) static INTERFACE: Interface = Interface {
     procedures: &PROCEDURES,
 };
 
-/// Procedure 1 answers with its opaque argument, 3 with it twice; 2 gives its reply to the test.
+/// Procedures 1 and 4 answer with their opaque argument, 3 with it twice; 2 gives its reply to the
+/// test. 2 and 4 are not idempotent.
 pub(crate) struct Echo {
     pub(crate) peers: Mutex<Vec<PeerAddr>>,
     /// Which thread executed each call.
