@@ -305,7 +305,7 @@ mod recursion_tests {
     const NODES: i32 = 1_000_000;
 
     #[test]
-    fn a_long_list_takes_no_stack() {
+    fn t5_a_long_list_takes_no_stack() {
         with_small_stack(|| {
             let list: Vec<_> = (0..NODES).map(|value| Node { value }).collect();
             let mut e = Encoder::new();
@@ -319,7 +319,7 @@ mod recursion_tests {
     }
 
     #[test]
-    fn a_long_list_in_a_struct_takes_no_stack() {
+    fn t5_a_long_list_in_a_struct_takes_no_stack() {
         with_small_stack(|| {
             let children = (0..NODES).map(|value| Branch { value, children: vec![] }).collect();
             let root = Branch { value: -1, children };
@@ -330,7 +330,7 @@ mod recursion_tests {
     }
 
     #[test]
-    fn a_long_chain_takes_no_stack() {
+    fn t5_a_long_chain_takes_no_stack() {
         with_small_stack(|| {
             let node = |value| Node { value };
             let value = ByAlias { first: (node(-1), (0..NODES).map(node).collect()), all: vec![] };
@@ -341,7 +341,7 @@ mod recursion_tests {
     }
 
     #[test]
-    fn the_deepest_tree_takes_little_stack() {
+    fn t5_the_deepest_tree_takes_little_stack() {
         with_small_stack(|| {
             // The limit counts the optional at the end too.
             let depth = Limits::DEFAULT.depth as usize - 1;
@@ -395,7 +395,7 @@ mod recursion_tests {
     }
 
     #[test]
-    fn deep_recursion_is_refused() {
+    fn t5_deep_recursion_is_refused() {
         let spine = |depth: usize| [[7, 1].repeat(depth), vec![7, 0], vec![0; depth + 1]].concat();
         with_small_stack(|| {
             let deepest = [7, 1].repeat(100_000);
