@@ -229,6 +229,7 @@ impl ServerBuilder {
         let mut loops = self.make_loops().map_err(poll_error)?;
         let endpoints = self.open_sockets(&mut loops)?;
         let ledgers = loops.iter_mut().map(|one| Arc::clone(one.core().ledger())).collect();
+        let watched = loops.iter().flat_map(EventLoop::watched).collect();
         // There is at least one.
         let mut lead = loops.remove(0);
         if self.stop_on_signal {
@@ -243,7 +244,7 @@ impl ServerBuilder {
         let registrar = registrar.transpose().map_err(poll_error)?;
         lead.set_before_drain(leave(registrar.as_ref(), &others));
         let handle = ServerHandle { bell: lead.bell(), ledgers };
-        let mut server = Server { lead, others, endpoints, handle, registrar };
+        let mut server = Server { lead, others, watched, endpoints, handle, registrar };
         server.await_registration()?;
         Ok(server)
     }
@@ -279,7 +280,7 @@ impl ServerBuilder {
             let mut made = EventLoop::new(config.limits, number, core)?;
             made.set_spin(self.spin);
             for service in &services {
-                service.add_to(made.core());
+                service.add_to(&mut made);
             }
             Ok(made)
         };
@@ -338,10 +339,10 @@ enum Served {
 }
 
 impl Served {
-    fn add_to(&self, core: &mut ServerCore) {
+    fn add_to(&self, one: &mut EventLoop) {
         match self {
-            Self::Inline(service) => core.add(Arc::clone(service)),
-            Self::Pooled(pool) => core.add_pooled(Arc::clone(pool) as Arc<dyn Dispatch>),
+            Self::Inline(service) => one.serve(Arc::clone(service)),
+            Self::Pooled(pool) => one.core().add_pooled(Arc::clone(pool) as Arc<dyn Dispatch>),
         }
     }
 }

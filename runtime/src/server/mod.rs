@@ -17,7 +17,7 @@ pub use self::builder::ServerBuilder;
 use self::endpoint::Endpoint;
 use self::registrar::Registrar;
 use crate::error::{Doing, Error, Result};
-use crate::net::server::{Bell, EventLoop};
+use crate::net::server::{Bell, Current, EventLoop, Watchdog};
 use crate::proto::stats::{Ledger, Stats};
 
 /// A server whose sockets are open. It serves once it runs.
@@ -39,6 +39,8 @@ use crate::proto::stats::{Ledger, Stats};
 pub struct Server {
     lead: EventLoop,
     others: Vec<Follower>,
+    /// What the loops execute.
+    watched: Vec<Arc<Current>>,
     endpoints: Vec<Endpoint>,
     handle: ServerHandle,
     /// After the loop, so that a server that is dropped has closed its sockets by then.
@@ -89,9 +91,15 @@ impl Server {
     /// answers to those it has (for at most [`Limits::drain`](crate::Limits::drain), with the
     /// unregistering), and returns.
     ///
+    /// A handler that keeps a loop for a second is logged as a warning, while it does: all other
+    /// calls of the loop wait for it, unless the service has [`workers`](ServerBuilder::workers).
+    ///
     /// # Errors
-    /// The event loop failed.
+    /// The event loop failed, or there can be no thread that watches the handlers.
     pub fn run(mut self) -> Result<()> {
+        let watched = std::mem::take(&mut self.watched);
+        let watchdog = (!watched.is_empty()).then(|| Watchdog::start(watched));
+        let _watchdog = watchdog.transpose().map_err(poll_error)?;
         while self.poll_once(None)? {}
         self.finish()
     }

@@ -17,6 +17,7 @@ mod ending;
 mod pktinfo;
 mod sources;
 mod stream;
+mod watchdog;
 mod workers;
 
 use std::io;
@@ -41,12 +42,13 @@ use self::ending::Ending;
 use self::sources::Sources;
 pub(crate) use self::sources::connections_allowed;
 use self::stream::{Mode, Next, Stream};
+pub(crate) use self::watchdog::{Current, Watchdog, Watched};
 pub(crate) use self::workers::Pool;
 use crate::error::{Doing, Error, Result};
 use crate::proto::connection::Overdue;
 use crate::proto::limits::Limits;
 use crate::proto::server::{Caller, DeferredReply, ServerCore};
-use crate::service::{Lines, PeerAddr};
+use crate::service::{Dispatch, Lines, PeerAddr};
 use crate::xdr::Bytes;
 
 const WAKER: Token = Token(usize::MAX);
@@ -147,6 +149,8 @@ pub(crate) struct EventLoop {
     bell: Arc<Bell>,
     signals: Option<SignalPipe>,
     core: ServerCore,
+    /// What it executes of each service.
+    watched: Vec<Arc<Current>>,
     entries: Slab<Entry>,
     generation: u32,
     limits: Limits,
@@ -190,6 +194,7 @@ impl EventLoop {
             spin: Duration::ZERO,
             last_event: Instant::now(),
             core,
+            watched: Vec::new(),
             bell,
             signals: None,
             entries: Slab::new(),
@@ -218,6 +223,18 @@ impl EventLoop {
 
     pub(crate) fn core(&mut self) -> &mut ServerCore {
         &mut self.core
+    }
+
+    /// Serves a service whose calls this thread executes.
+    pub(crate) fn serve(&mut self, service: Arc<dyn Dispatch>) {
+        let watched = Watched::new(service);
+        self.watched.push(watched.current());
+        self.core.add(Arc::new(watched));
+    }
+
+    /// What it executes of each of those services.
+    pub(crate) fn watched(&self) -> Vec<Arc<Current>> {
+        self.watched.clone()
     }
 
     pub(crate) fn registry(&self) -> &Registry {
