@@ -195,15 +195,16 @@ impl fmt::Display for Error {
                 write!(f, "RPC: Authentication error; at this end: why = {status}")
             }
             Self::TimedOut { after, sent } => {
-                write!(f, "RPC: Timed out; no answer in {after:.1?}, sent {sent} times")
+                write!(f, "RPC: Timed out; no answer in {after:.1?}, {}", Sent(*sent))
             }
             Self::Unreachable { sent } => write!(
                 f,
                 "RPC: Unable to receive; connection refused: nobody listens at the server's port, \
-                 sent {sent} times"
+                 {}",
+                Sent(*sent)
             ),
             Self::Disconnected { sent } => {
-                write!(f, "RPC: Unable to receive; the connection is lost, sent {sent} times")
+                write!(f, "RPC: Unable to receive; the connection is lost, {}", Sent(*sent))
             }
             Self::TooLarge { len, max } => write!(
                 f,
@@ -222,6 +223,19 @@ impl fmt::Display for Error {
             ),
             Self::BadTarget(what) => what.fmt(f),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
+        }
+    }
+}
+
+/// How often a call was sent, in words.
+struct Sent(u32);
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("not sent"),
+            1 => f.write_str("sent once"),
+            n => write!(f, "sent {n} times"),
         }
     }
 }
@@ -328,8 +342,9 @@ mod tests {
             ),
             (Error::Auth(AuthStatus::InvalidResp), "RPC: Authentication error", true, false),
             (Error::Auth(AuthStatus::Failed), "RPC: Authentication error", false, false),
-            (timed_out(0), "RPC: Timed out", false, true),
-            (timed_out(1), "RPC: Timed out", true, true),
+            (timed_out(0), "RPC: Timed out; no answer in 1.0s, not sent", false, true),
+            (timed_out(1), "RPC: Timed out; no answer in 1.0s, sent once", true, true),
+            (timed_out(2), "RPC: Timed out; no answer in 1.0s, sent 2 times", true, true),
             (Error::Unreachable { sent: 1 }, "RPC: Unable to receive", false, true),
             (Error::Unreachable { sent: 2 }, "RPC: Unable to receive", true, true),
             (Error::Disconnected { sent: 0 }, "RPC: Unable to receive", false, true),
