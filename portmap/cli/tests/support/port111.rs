@@ -74,10 +74,7 @@ impl OnPort111 {
     }
 
     pub(crate) fn rpcbind(args: &[&str]) -> Self {
-        // Where it keeps its state; Debian has it made at boot.
-        fs::create_dir_all(STATE).expect("/run is a tmpfs of our own");
-        let status = Command::new("chown").args(["_rpc", STATE]).status();
-        assert!(status.expect("chown runs").success());
+        make_state_folder();
         let child = Command::new("rpcbind").arg("-f").args(args).spawn().expect("rpcbind starts");
         let daemon = Self(child);
         wait_for_answer();
@@ -89,6 +86,11 @@ impl OnPort111 {
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
+
+    /// Ends it as nobody would.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().expect("it is a child");
+    }
 }
 
 impl Drop for OnPort111 {
@@ -99,6 +101,13 @@ impl Drop for OnPort111 {
         let _ = fs::remove_file(SOCKET);
         wait_until_free();
     }
+}
+
+/// Where rpcbind keeps its state; Debian has it made at boot.
+pub(crate) fn make_state_folder() {
+    fs::create_dir_all(STATE).expect("/run is a tmpfs of our own");
+    let status = Command::new("chown").args(["_rpc", STATE]).status();
+    assert!(status.expect("chown runs").success());
 }
 
 /// rpcbind has children for calls that it passes on, and they hold its sockets for a while longer.
