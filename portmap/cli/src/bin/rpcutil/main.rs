@@ -6,7 +6,6 @@ mod doctor;
 mod error;
 mod health;
 mod list;
-mod manual;
 mod networks;
 mod ping;
 mod place;
@@ -30,6 +29,8 @@ use clap_complete::Shell;
 
 use self::error::{STATUSES, ToolError};
 use self::words::seconds;
+
+const MANUAL: &[u8] = include_bytes!("../../../man/rpcutil.1");
 
 fn after_help() -> String {
     let lines = STATUSES.map(|(status, meaning)| format!("\n  {status}  {meaning}"));
@@ -153,7 +154,7 @@ impl Command {
                 clap_complete::generate(shell, &mut Cli::command(), "rpcutil", &mut script);
                 out.write_all(&script)?;
             }
-            Self::Man => out.write_all(&manual::page()?)?,
+            Self::Man => out.write_all(MANUAL)?,
         }
         Ok(out.flush()?)
     }
