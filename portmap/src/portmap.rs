@@ -123,7 +123,6 @@ impl Portmap {
     }
 
     /// Hands the table to a function. A change waits until it is done.
-    #[cfg(feature = "daemon")]
     pub(crate) fn with_table<R>(&self, f: impl FnOnce(&Registry) -> R) -> R {
         f(&self.0.table.read())
     }

@@ -18,9 +18,6 @@ pub const PORT: u16 = 111;
 /// The Unix socket where C programs register.
 pub const SOCKET: &str = "/run/rpcbind.sock";
 
-/// The largest call over a stream: a registration is far smaller.
-const MAX_RECORD: usize = 64 << 10;
-
 /// How often another port is tried until one is free for all addresses, over UDP and TCP.
 const PORT_TRIES: u32 = 64;
 
@@ -95,15 +92,28 @@ pub(crate) fn bind(
     socket: Option<&Path>,
     portmap: &Portmap,
 ) -> Result<Server, ListenError> {
-    let mut limits = Limits::default();
-    limits.records.bytes = MAX_RECORD;
     if let Some(path) = socket {
         builder = builder.unix(path);
     }
     let builder = portmap.services().into_iter().fold(builder, ServerBuilder::shared_service);
-    let server = builder.limits(limits).bind().map_err(|error| socket_error(socket, error))?;
+    let server = builder.limits(limits()).bind().map_err(|error| socket_error(socket, error))?;
     socket.map_or(Ok(()), open_to_all)?;
     Ok(server)
+}
+
+/// Calls are short, and so are answers but for lists: whatever strangers do takes 16 MiB at most (T23).
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.records.bytes = 16 << 10;
+    limits.connections = Some(512);
+    limits.output = 64 << 10;
+    limits.total_buffered = 2 << 20;
+    limits.calls_per_connection = 64;
+    limits.calls = 1024;
+    limits.call_bytes = 1 << 20;
+    limits.cache.entries = 2048;
+    limits.cache.bytes = 1 << 20;
+    limits
 }
 
 /// The IP sockets are open already, so that only the Unix socket can fail to be.

@@ -204,9 +204,9 @@ fn a_large_table_is_as_fast_as_a_small_one() {
     assert!(registry.is_empty());
 }
 
-/// T23: what is refused leaves nothing behind.
+/// What is refused leaves nothing behind.
 #[test]
-fn a_million_registrations_of_one_user_take_its_quota_and_no_more() {
+fn t23_a_million_registrations_of_one_user_take_its_quota_and_no_more() {
     let quotas = Quotas::default();
     let mut registry = Registry::new(quotas);
     let long = "x".repeat(9000);

@@ -30,7 +30,7 @@ impl Front {
     }
 
     pub(super) fn rpcb_dump(&self, cx: &Context) -> Result<Vec<Rpcblist>, Fault> {
-        let list: Vec<_> = self.0.entries().into_iter().map(to_wire).collect();
+        let list: Vec<_> = self.0.with_table(|table| table.list().map(to_wire).collect());
         self.fits(cx, 0, &list)?;
         Ok(list)
     }
@@ -71,12 +71,12 @@ pub(super) fn service(rpcb: &Rpcb) -> Service<'_> {
     }
 }
 
-fn to_wire(entry: Entry) -> Rpcblist {
+fn to_wire(entry: &Entry) -> Rpcblist {
     let rpcb_map = Rpcb {
         r_prog: entry.program.0,
         r_vers: entry.version.0,
-        r_netid: entry.netid,
-        r_addr: entry.address,
+        r_netid: entry.netid.clone(),
+        r_addr: entry.address.clone(),
         r_owner: entry.owner.to_string(),
     };
     Rpcblist { rpcb_map }

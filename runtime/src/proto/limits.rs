@@ -29,8 +29,8 @@ pub struct Limits {
     /// The longest reply over UDP, in bytes, header included. Default 65,507, as much as IPv4
     /// carries. A longer one becomes SYSTEM_ERR.
     pub datagram: usize,
-    /// Connections at once. Above, the one that was silent longest is closed. Default: four fifths
-    /// of the descriptors that the process may have.
+    /// Connections at once. Above, the one that was silent longest is closed. Default, and at most:
+    /// four fifths of the descriptors that the process may have.
     pub connections: Option<usize>,
     /// Connections of one IP address, or of one user over Unix sockets. Above, the one of them that
     /// was silent longest is closed. Default: a quarter of `connections`.

@@ -46,6 +46,8 @@ impl Daemon {
             .arg(scratch.path().join("sock"))
             .args(options)
             .env("RUST_LOG", "off")
+            // As its unit has it.
+            .env("MALLOC_ARENA_MAX", "1")
             .stdout(Stdio::piped())
             .spawn()
             .expect("portmapd starts");

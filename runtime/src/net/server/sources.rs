@@ -48,7 +48,8 @@ pub(super) enum Crowded {
 
 impl Sources {
     pub(super) fn new(limits: &Limits) -> Self {
-        let most = limits.connections.unwrap_or_else(connections_allowed);
+        let allowed = connections_allowed();
+        let most = limits.connections.map_or(allowed, |most| most.min(allowed));
         let most_of_one =
             limits.connections_per_source.unwrap_or_else(|| most.div_ceil(SHARE_OF_ONE));
         Self { counts: HashMap::new(), total: 0, most, most_of_one }
