@@ -302,10 +302,44 @@ impl fmt::Display for BadTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xdr::Decoder;
+    use crate::xdr::{Decoder, EncodeErrorKind};
 
     fn decode_error() -> Error {
         Decoder::from_slice(&[]).u32().expect_err("nothing is there").into()
+    }
+
+    /// All names, as [`name`] gives them.
+    const NAMES: [&str; 12] = [
+        "Auth",
+        "BadTarget",
+        "Decode",
+        "Disconnected",
+        "Encode",
+        "Io",
+        "NotAccepted",
+        "NotRegistered",
+        "Refused",
+        "TimedOut",
+        "TooLarge",
+        "Unreachable",
+    ];
+
+    /// One that is new has to be named here, and is missed in the table then.
+    fn name(error: &Error) -> &'static str {
+        match error {
+            Error::Encode(_) => "Encode",
+            Error::Decode(_) => "Decode",
+            Error::Refused(_) => "Refused",
+            Error::Auth(_) => "Auth",
+            Error::TimedOut { .. } => "TimedOut",
+            Error::Unreachable { .. } => "Unreachable",
+            Error::Disconnected { .. } => "Disconnected",
+            Error::TooLarge { .. } => "TooLarge",
+            Error::NotRegistered { .. } => "NotRegistered",
+            Error::NotAccepted { .. } => "NotAccepted",
+            Error::BadTarget(_) => "BadTarget",
+            Error::Io { .. } => "Io",
+        }
     }
 
     /// What C programs print, and what may be done after: (words, executed, retryable).
@@ -317,6 +351,12 @@ mod tests {
         let timed_out = |sent| Error::TimedOut { after: Duration::from_secs(1), sent };
         let (program, version, netid) = (Program(7), Version(1), Netid::Udp);
         let table = [
+            (
+                EncodeError::new(EncodeErrorKind::TooLong { len: 2, max: 1 }).into(),
+                "RPC: Can't encode arguments",
+                false,
+                false,
+            ),
             (decode_error(), "RPC: Can't decode result", true, false),
             (accepted(AcceptStatus::ProgUnavail), "RPC: Program unavailable", false, true),
             (
@@ -364,6 +404,10 @@ mod tests {
             (io(Doing::Listen), "RPC: Can't open a socket", false, true),
             (io(Doing::Poll), "RPC: The event loop failed", true, true),
         ];
+        let mut names: Vec<&str> = table.iter().map(|(error, ..)| name(error)).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names, NAMES);
         for (error, words, executed, retryable) in table {
             assert!(error.to_string().starts_with(words), "{error}");
             assert_eq!(error.may_have_executed(), executed, "{error}");
