@@ -99,7 +99,7 @@ impl fmt::Display for Entry {
 pub struct Quotas {
     /// Entries of one owner; the superuser's are not counted.
     pub per_owner: usize,
-    /// Entries in all, the portmapper's own not counted.
+    /// Entries in all, the portmapper's own not counted; as many as one owner may have in any case.
     pub total: usize,
 }
 
@@ -392,8 +392,9 @@ impl Registry {
     fn check_quota(&self, owner: Owner) -> Result<(), SetError> {
         let own = self.entries.range(..0).count();
         let owned = self.owned.get(&owner).copied().unwrap_or(0);
-        let too_many = owner != Owner::Superuser && owned >= self.quotas.per_owner;
-        if too_many || self.entries.len() - own >= self.quotas.total {
+        let Quotas { per_owner, total } = self.quotas;
+        let too_many = owner != Owner::Superuser && owned >= per_owner;
+        if too_many || self.entries.len() - own >= total.max(per_owner) {
             return Err(SetError::Quota);
         }
         Ok(())

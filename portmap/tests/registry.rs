@@ -153,6 +153,17 @@ fn quotas_are_per_owner_and_in_all() {
 }
 
 #[test]
+fn there_is_room_for_what_one_owner_may_have() {
+    let mut registry = Registry::new(Quotas { per_owner: 2, total: 1 });
+    for version in 1..=2 {
+        let entry = entry(P, version, "udp", "a", Owner::Superuser);
+        assert_eq!(registry.set(entry), Ok(()));
+    }
+    let entry = entry(P, 3, "udp", "a", Owner::Superuser);
+    assert_eq!(registry.set(entry), Err(SetError::Quota));
+}
+
+#[test]
 fn own_entries_need_no_quota() {
     let mut registry = Registry::new(Quotas { per_owner: 1, total: 1 });
     for version in 2..=4 {
