@@ -10,7 +10,7 @@ use std::process::Command;
 use farcall::bind::{Portmapper, Registration, Uaddr};
 use farcall::{Netid, Program, Version};
 
-use support::port111::{OnPort111, inside};
+use support::port111::{OnPort111, inside, join_network};
 
 /// A program without a name.
 const P: Program = Program(0x2000_0001);
@@ -96,4 +96,19 @@ fn debians_rpcinfo_sees_no_difference() {
     for (ours, theirs) in portmapd.iter().zip(&rpcbind) {
         assert_eq!(ours, theirs);
     }
+}
+
+#[test]
+fn debians_rpcinfo_finds_it_by_broadcast() {
+    if !inside("debians_rpcinfo_finds_it_by_broadcast", &["rpcinfo"]) {
+        return;
+    }
+    join_network();
+    let _daemon = OnPort111::portmapd(&["-r"]);
+    let output = Command::new("rpcinfo").args(["-b", "100000", "2"]).output();
+    let stdout = String::from_utf8(output.expect("rpcinfo runs").stdout).expect("text");
+    // It tells of each answer to each of its calls.
+    let mut lines: Vec<_> = stdout.lines().collect();
+    lines.dedup();
+    assert_eq!(lines, ["10.9.8.7.0.111\tdb1"]);
 }

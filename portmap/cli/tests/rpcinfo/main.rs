@@ -20,7 +20,7 @@ use farcall::{Netid, Program, Version};
 use farcall_portmap::daemon::STATE_DIR;
 
 use peer::{Peer, accepted, denied, list, mapping, row};
-use support::port111::{OnPort111, inside};
+use support::port111::{OnPort111, inside, join_network};
 use support::{string, words};
 
 const NEEDED: [&str; 2] = ["rpcinfo", "rpcbind"];
@@ -460,12 +460,7 @@ fn a_broadcast_finds_the_same() {
     if !inside("a_broadcast_finds_the_same", &NEEDED) {
         return;
     }
-    // A network with a name for this host, and no IPv6, which is not ready at once.
-    let set_up = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 && \
-                  ip link add d0 type bridge && ip link set d0 up && \
-                  ip addr add 10.9.8.7/24 broadcast + dev d0 && \
-                  echo 10.9.8.7 db1 >/run/hosts && mount --bind /run/hosts /etc/hosts";
-    assert!(Command::new("sh").args(["-c", set_up]).status().expect("sh").success());
+    join_network();
     let answering = Peer::start(|_| Some(accepted(0, &[])));
     let _daemon = OnPort111::rpcbind(&["-r"]);
     register(&answering);

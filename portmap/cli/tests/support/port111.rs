@@ -103,6 +103,15 @@ impl Drop for OnPort111 {
     }
 }
 
+/// A network in which this host has the name `db1`, and no IPv6, which is not ready at once.
+pub(crate) fn join_network() {
+    let set_up = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 && \
+                  ip link add d0 type bridge && ip link set d0 up && \
+                  ip addr add 10.9.8.7/24 broadcast + dev d0 && \
+                  echo 10.9.8.7 db1 >/run/hosts && mount --bind /run/hosts /etc/hosts";
+    assert!(Command::new("sh").args(["-c", set_up]).status().expect("sh").success());
+}
+
 /// Where rpcbind keeps its state; Debian has it made at boot.
 pub(crate) fn make_state_folder() {
     fs::create_dir_all(STATE).expect("/run is a tmpfs of our own");

@@ -36,6 +36,7 @@ impl Script {
         self.ports();
         self.registrations();
         self.removals();
+        self.odd_registrations();
         self.large_tables();
         self.ask("what was counted", TCP, 4, 12, &[]);
     }
@@ -388,6 +389,27 @@ impl Script {
         self.ask("unset all", USER, 4, 2, &rpcb(R, 1, "", ""));
         self.ask("unset a port", another, 2, 2, &words(&[R, 2, 17, 9]));
         self.dump();
+    }
+
+    /// Of root, whose word is taken.
+    fn odd_registrations(&mut self) {
+        let table = [
+            ("", "0.0.0.0.8.1"),
+            ("tcp", ""),
+            ("udp", "anywhere"),
+            ("udp6", "0.0.0.0.8.1"),
+            ("local", "relative"),
+        ];
+        for (netid, address) in table {
+            self.set(UNIX, R, 1, netid, address);
+        }
+        self.set(UNIX, R, 2, "tcp", "203.0.113.9.8.1");
+        self.set(UNIX, 0, 0, "tcp", "0.0.0.0.0.0");
+        self.dump();
+        for version in [1, 2] {
+            self.unset(UNIX, R, version);
+        }
+        self.unset(UNIX, 0, 0);
     }
 
     /// Until no datagram holds it.
