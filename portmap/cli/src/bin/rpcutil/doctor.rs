@@ -161,7 +161,11 @@ impl Doctor<'_> {
         let what = format!("{name} v{version} {netid}");
         let place = match self.portmapper.getaddr(program, version, netid) {
             Ok(address) => address.and_then(|address| Place::at(address, netid)),
-            Err(error) => return no_portmapper(self.at, &error),
+            Err(error) => {
+                let help = "it has just answered: is it overloaded, or does it limit this host?";
+                let text = format!("{what}: the portmapper does not say where: {error}");
+                return Finding::ill(text, help, status_of(&error));
+            }
         };
         let Some(place) = place else {
             let help =
@@ -172,7 +176,8 @@ impl Doctor<'_> {
         match place::null(&place, program, version, self.timeout) {
             Ok(took) => Finding::well(format!("{text} answers in {:.1} ms", millis(took))),
             Err(error) => {
-                Finding::ill(format!("{text}: {error}"), advice(&error), status_of(&error))
+                let help = advice(&error, place.is_stream());
+                Finding::ill(format!("{text}: {error}"), help, status_of(&error))
             }
         }
     }
@@ -200,6 +205,10 @@ fn no_portmapper(at: SocketAddr, error: &Error) -> Finding {
             }
             _ => "the system does not let this host connect: see what it says",
         },
+        // It is asked over TCP.
+        error if place::hangs_up(error) || matches!(error, Error::Decode(_)) => {
+            "somebody is there that does not talk as a portmapper does: who has the port?"
+        }
         Error::TimedOut { .. } => {
             "something drops what is sent: is the host up, and does a firewall let port 111 pass?"
         }
@@ -207,9 +216,6 @@ fn no_portmapper(at: SocketAddr, error: &Error) -> Finding {
             "it refuses this host: look at its access rules (hosts.allow, portmapd's access list)"
         }
         Error::Refused(_) => "somebody is there that is no portmapper, or one of another version",
-        Error::Decode(_) | Error::Disconnected { .. } => {
-            "somebody is there that does not talk as a portmapper does: who has the port?"
-        }
         _ => "see what it says",
     };
     Finding::ill(text, help, status_of(error))
@@ -261,16 +267,16 @@ fn all(service: &Service, entries: &[Entry]) -> Vec<(Version, Netid)> {
     all
 }
 
-fn advice(error: &Error) -> &'static str {
+fn advice(error: &Error, is_stream: bool) -> &'static str {
     match error {
+        error if is_stream && place::hangs_up(error) => {
+            "the server closes the connection: look into its log, and at its access rules"
+        }
         Error::TimedOut { .. } => {
             "registered but silent: the server hangs or is overloaded, or a firewall drops its port"
         }
         Error::Unreachable { .. } | Error::Io { .. } => {
             "registered, but nobody listens there: the server has died or moved; start it again"
-        }
-        Error::Disconnected { .. } => {
-            "the server closes the connection: look into its log, and at its access rules"
         }
         Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { .. })) => {
             "the server has only the versions that it names: use one of them, and register those"

@@ -74,8 +74,6 @@ impl fmt::Display for ToolError {
     }
 }
 
-impl std::error::Error for ToolError {}
-
 impl From<io::Error> for ToolError {
     fn from(error: io::Error) -> Self {
         Self::Output(error)

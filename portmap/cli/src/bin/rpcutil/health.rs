@@ -67,6 +67,9 @@ fn of(asked: &Asked, entry: &Entry, until: Instant) -> Health {
     let timeout = asked.timeout.min(PATIENCE).min(left);
     match place::null(&place, entry.program, entry.version, timeout) {
         Ok(took) => Health::Answers(took),
+        Err(error) if place.is_stream() && place::hangs_up(&error) => {
+            Health::Fails("hangs up".to_owned())
+        }
         Err(error) => Health::Fails(brief(&error)),
     }
 }
@@ -85,7 +88,6 @@ fn brief(error: &Error) -> String {
             "nobody listens".to_owned()
         }
         Error::Io { .. } => "not reached".to_owned(),
-        Error::Disconnected { .. } => "hangs up".to_owned(),
         Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { low, high })) => {
             format!("has versions {low}-{high}")
         }

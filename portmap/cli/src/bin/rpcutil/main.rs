@@ -84,8 +84,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
-    if let Some(args) = as_rpcinfo(&args) {
-        return rpcinfo(args);
+    if args.first().is_some_and(|name| Path::new(name).file_name() == Some("rpcinfo".as_ref())) {
+        let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+        return ExitCode::from(rpcinfo::run(args, &mut out, &mut err));
     }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -109,19 +110,6 @@ fn main() -> ExitCode {
             ExitCode::from(error.status())
         }
     }
-}
-
-/// The arguments of `rpcinfo`, if it is called by that name or by `rpcutil rpcinfo`.
-fn as_rpcinfo(args: &[OsString]) -> Option<Vec<OsString>> {
-    let name = args.first()?;
-    if Path::new(name).file_name() == Some("rpcinfo".as_ref()) {
-        return Some(args.to_vec());
-    }
-    (args.get(1)? == "rpcinfo").then(|| args[1..].to_vec())
-}
-
-fn rpcinfo(args: Vec<OsString>) -> ExitCode {
-    ExitCode::from(rpcinfo::run(args, &mut io::stdout().lock(), &mut io::stderr().lock()))
 }
 
 fn when(color: ColorChoice) -> anstream::ColorChoice {

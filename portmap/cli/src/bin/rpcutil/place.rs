@@ -46,6 +46,10 @@ impl Place {
         Self::at(address, netid)
     }
 
+    pub(crate) fn is_stream(&self) -> bool {
+        !matches!(self, Self::Udp(_))
+    }
+
     pub(crate) fn target(&self) -> String {
         match self {
             Self::Udp(addr) => format!("udp://{addr}"),
@@ -86,6 +90,12 @@ pub(crate) fn null(
     let started = Instant::now();
     client.null()?;
     Ok(started.elapsed())
+}
+
+/// Whether a server hangs up on each call over a stream: it was called again on other connections
+/// until the time was over. Over one that stands, a call is sent once.
+pub(crate) fn hangs_up(error: &Error) -> bool {
+    matches!(error, Error::TimedOut { sent: 2.., .. } | Error::Disconnected { .. })
 }
 
 pub(crate) fn millis(time: Duration) -> f64 {
