@@ -173,7 +173,7 @@ fn the_results_come_with_the_address_of_the_service() {
                 (&OpaqueAuth::NONE, &OpaqueAuth::NONE)
             );
             assert_ne!(header.xid.0, XID);
-            assert!(from.ip().is_loopback());
+            assert!(from.ip().is_loopback() && from.port() >= 1024, "{from}: not root's");
             bench.results(&called, b"12345678");
             let address = if version == 2 { words(&[port]) } else { string(&uaddr) };
             let expected =

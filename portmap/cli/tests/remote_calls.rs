@@ -7,7 +7,7 @@ use std::io::BufReader;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use farcall::bind::{Portmapper, Registration};
 use farcall::{Netid, Program, Version};
@@ -17,6 +17,8 @@ use support::{Scratch, Via, call, exchange, read_addresses, too_weak, words};
 const NFS: u32 = 100_003;
 const P: u32 = 0x2000_0001;
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How many calls are refused.
+const CALLS: u32 = 100_000;
 /// How many datagrams at once have room in a socket's buffer.
 const BURST: u32 = 64;
 
@@ -115,7 +117,9 @@ fn t21_a_flood_starts_no_process_and_fills_no_log() {
         let (before, tasks) = (daemon.log(), fs::read_dir(daemon.process().join("task")));
         let tasks = tasks.expect("it runs").count();
         let read = call(2, 5, &words(&[NFS, 1, 6, 0]));
-        flood(daemon.addr, &read, 100_000, &too_weak());
+        let start = Instant::now();
+        flood(daemon.addr, &read, CALLS, &too_weak());
+        println!("{options:?}: {:?} for each of {CALLS}", start.elapsed() / CALLS);
         assert_eq!(daemon.children(), (String::new(), "0".to_owned()));
         let now = fs::read_dir(daemon.process().join("task")).expect("it runs").count();
         assert_eq!((now, daemon.log()), (tasks, before), "{options:?}");
