@@ -67,16 +67,14 @@ fn of(asked: &Asked, entry: &Entry, until: Instant) -> Health {
     let timeout = asked.timeout.min(PATIENCE).min(left);
     match place::null(&place, entry.program, entry.version, timeout) {
         Ok(took) => Health::Answers(took),
-        Err(error) if place.is_stream() && place::hangs_up(&error) => {
-            Health::Fails("hangs up".to_owned())
-        }
-        Err(error) => Health::Fails(brief(&error)),
+        Err(error) => Health::Fails(brief(&error, place.is_stream())),
     }
 }
 
 /// What fits into a column. `rpcutil doctor` says more.
-fn brief(error: &Error) -> String {
+fn brief(error: &Error, is_stream: bool) -> String {
     match error {
+        error if is_stream && place::hangs_up(error) => "hangs up".to_owned(),
         Error::TimedOut { after, sent: 0 | 1 } => {
             format!("no reply ({:.1}s)", after.as_secs_f64())
         }
@@ -99,5 +97,40 @@ fn brief(error: &Error) -> String {
         }
         Error::Refused(_) => "refuses the call".to_owned(),
         _ => "no proper reply".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use farcall::proto::message::AuthStatus;
+    use farcall::{Doing, Version};
+
+    use super::*;
+
+    #[test]
+    fn how_it_fails_is_a_few_words() {
+        let silent = |sent| Error::TimedOut { after: PATIENCE, sent };
+        let io = |kind: ErrorKind| Error::Io { doing: Doing::Connect, source: kind.into() };
+        let accepted = |status| Error::from(Refusal::Accepted(status));
+        let (low, high) = (Version(2), Version(4));
+        let auth = RejectStatus::AuthError(AuthStatus::TooWeak);
+        let table = [
+            (silent(1), false, "no reply (1.5s)"),
+            (silent(3), false, "no reply (3 tries, 1.5s)"),
+            (silent(1), true, "no reply (1.5s)"),
+            (silent(3), true, "hangs up"),
+            (Error::Unreachable { sent: 1 }, false, "nobody listens"),
+            (io(ErrorKind::ConnectionRefused), true, "nobody listens"),
+            (io(ErrorKind::NetworkUnreachable), true, "not reached"),
+            (accepted(AcceptStatus::ProgMismatch { low, high }), true, "has versions 2-4"),
+            (accepted(AcceptStatus::ProgUnavail), false, "another program"),
+            (accepted(AcceptStatus::SystemErr), false, "refuses the call"),
+            (Error::from(Refusal::Denied(auth)), true, "refuses callers"),
+        ];
+        for (error, is_stream, text) in table {
+            assert_eq!(brief(&error, is_stream), text, "{error}");
+        }
     }
 }

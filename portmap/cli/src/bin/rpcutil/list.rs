@@ -22,8 +22,8 @@ use crate::{table, watch};
 
 const HEAD: [&str; 8] = ["PROGRAM", "NAME", "VERS", "TRANSPORTS", "PORT", "OWNER", "HEALTH", "RTT"];
 
-/// The columns that may have several words.
-const WRAPPED: [usize; 3] = [3, 4, 6];
+/// The columns that may have several words, and the width of one, with what is around it.
+const WRAPPED: [(usize, u16); 3] = [(3, 12), (4, 7), (6, 10)];
 
 /// Show what is registered at a host, or at this one, and whether it answers.
 ///
@@ -117,7 +117,9 @@ fn print(listed: &Listed, asked: &Asked, out: &mut impl Write) -> Result<(), Too
         if fails { AnsiColor::Red.on_default() } else { Style::new() }
     };
     let mut table = table(&rows, listed.health.is_some(), &PROGRAMS);
-    table::fit(&mut table, &WRAPPED);
+    if let Some(width) = table::width() {
+        table::fit(&mut table, &WRAPPED, width);
+    }
     table::print(&table, style, out)
 }
 
@@ -326,6 +328,25 @@ mod tests {
             [
                 " PROGRAM  NAME  VERS  TRANSPORTS  PORT  OWNER  HEALTH                  RTT",
                 " 100003   nfs   3-4   tcp         2049  root   1 of 2: nobody listens  0.21ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_more_lines() {
+        let netids = ["tcp6", "udp6", "tcp", "udp", "local"];
+        let entries = netids.map(|netid| entry(100_000, 4, netid, "0.0.0.0.0.111", "superuser"));
+        let health = Some(vec![Health::Fails("no reply (3 tries, 1.5s)".to_owned()); 5]);
+        let listed = Listed { entries: entries.to_vec(), health };
+        let mut table = table(&rows(&listed, |_| None), true, &Programs::default());
+        table::fit(&mut table, &WRAPPED, 80);
+        let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+        assert_eq!(
+            lines,
+            [
+                " PROGRAM  NAME        VERS  TRANSPORTS          PORT   OWNER  HEALTH        RTT",
+                " 100000   portmapper  4     tcp6 udp6 tcp udp   111    root   no reply (3   -",
+                "                            local                             tries, 1.5s)",
             ]
         );
     }

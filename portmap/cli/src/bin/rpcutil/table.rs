@@ -16,22 +16,21 @@ pub(crate) fn new(head: &[&str]) -> Table {
     table
 }
 
-/// Wraps the cells of some columns, if the terminal is too narrow.
-pub(crate) fn fit(table: &mut Table, wrapped: &[usize]) {
-    let Some(width) = width() else { return };
+/// Wraps the cells of some columns, but not to less than a width, so that the table is as wide as
+/// this if it can be.
+pub(crate) fn fit(table: &mut Table, wrapped: &[(usize, u16)], width: u16) {
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     for column in table.column_iter_mut() {
-        column.set_constraint(if wrapped.contains(&column.index) {
-            // As wide as any transport, port or word.
-            ColumnConstraint::LowerBoundary(Width::Fixed(10))
-        } else {
-            ColumnConstraint::ContentWidth
+        let least = wrapped.iter().find(|(index, _)| *index == column.index);
+        column.set_constraint(match least {
+            Some(&(_, least)) => ColumnConstraint::LowerBoundary(Width::Fixed(least)),
+            None => ColumnConstraint::ContentWidth,
         });
     }
 }
 
-/// Of the terminal that is written to.
-fn width() -> Option<u16> {
+/// Of the terminal, if standard output is one.
+pub(crate) fn width() -> Option<u16> {
     let stdout = io::stdout();
     let size = stdout.is_terminal().then(|| terminal_size::terminal_size_of(stdout)).flatten();
     size.map(|(width, _)| width.0)
