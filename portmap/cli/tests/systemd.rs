@@ -5,8 +5,8 @@ mod support;
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::path::PathBuf;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -21,18 +21,26 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Manager {
     scratch: Scratch,
     notify: UnixDatagram,
+    /// As the environment has it.
+    address: String,
 }
 
 impl Manager {
     fn new() -> Self {
         let scratch = Scratch::new();
-        let notify = UnixDatagram::bind(scratch.path().join("notify")).expect("a free path");
+        let address = scratch.path().join("notify").display().to_string();
+        let notify = UnixDatagram::bind(&address).expect("a free path");
         notify.set_read_timeout(Some(PATIENCE)).expect("not zero");
-        Self { scratch, notify }
+        Self { scratch, notify, address }
     }
 
-    fn path(&self) -> PathBuf {
-        self.scratch.path().join("notify")
+    /// With a socket that has no path.
+    fn without_path() -> Self {
+        let name = format!("farcall-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).expect("a short name");
+        let notify = UnixDatagram::bind_addr(&address).expect("a free name");
+        notify.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        Self { scratch: Scratch::new(), notify, address: format!("@{name}") }
     }
 
     /// The next thing that it is told.
@@ -58,7 +66,7 @@ fn start(manager: &Manager, sockets: &[&dyn AsFd], environment: &[(&str, &str)])
     Command::new("bash")
         .args(["-c", &script, env!("CARGO_BIN_EXE_portmapd")])
         .env("LISTEN_FDS", sockets.len().to_string())
-        .env("NOTIFY_SOCKET", manager.path())
+        .env("NOTIFY_SOCKET", &manager.address)
         .envs(environment.iter().copied())
         .env("RUST_LOG", "off")
         .stdout(Stdio::null())
@@ -149,6 +157,14 @@ fn the_watchdog_is_told_that_the_loop_turns() {
     for _ in 0..5 {
         assert_eq!(manager.told(), "WATCHDOG=1\n");
     }
+    stop(child, &manager);
+}
+
+#[test]
+fn a_manager_without_a_path_is_told_too() {
+    let manager = Manager::without_path();
+    let child = start(&manager, &[], &[]);
+    assert_eq!(manager.told(), "READY=1\n");
     stop(child, &manager);
 }
 
