@@ -79,8 +79,13 @@ pub(crate) struct SocketFile(pub(crate) PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
-            log::warn!("cannot remove {}: {error}", self.0.display());
+        match fs::remove_file(&self.0) {
+            // Who opened it is another user by now. The next server replaces it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                log::info!("{} stays: {error}", self.0.display());
+            }
+            Err(error) => log::warn!("cannot remove {}: {error}", self.0.display()),
+            Ok(()) => {}
         }
     }
 }
