@@ -3,6 +3,8 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,9 +24,15 @@ fn is_root() -> bool {
     is_root
 }
 
-/// A line of /proc/PID/status.
-fn status(pid: u32, name: &str) -> Vec<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+/// The threads of a process.
+fn threads(pid: u32) -> Vec<PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    tasks.map(|task| task.expect("a number").path()).collect()
+}
+
+/// A line of a thread's status.
+fn status(thread: &Path, name: &str) -> Vec<String> {
+    let text = fs::read_to_string(thread.join("status")).expect("it runs");
     let mut lines = text.lines().filter_map(|line| line.split_once(':'));
     let line = lines.find(|(key, _)| *key == name).map_or("", |(_, value)| value);
     line.split_whitespace().map(str::to_owned).collect()
@@ -58,17 +66,66 @@ fn t31_it_has_no_privileges_once_it_serves() {
     let user = nix::unistd::User::from_name(USER).expect("a list of users").expect("it is there");
     let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
     let pid = daemon.pid();
-    assert_eq!(status(pid, "Uid"), [&*uid; 4]);
-    assert_eq!(status(pid, "Gid"), [&*gid; 4]);
-    assert_eq!(status(pid, "Groups"), [&*gid]);
-    for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
-        assert_eq!(status(pid, set), ["0000000000000000"], "{set}");
+    let threads = threads(pid);
+    assert!(threads.len() >= 3, "one answers, one writes, one waits for signals: {threads:?}");
+    for thread in threads {
+        assert_eq!(status(&thread, "Uid"), [&*uid; 4]);
+        assert_eq!(status(&thread, "Gid"), [&*gid; 4]);
+        assert_eq!(status(&thread, "Groups"), [&*gid]);
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(status(&thread, set), ["0000000000000000"], "{set}");
+        }
+        assert_eq!(status(&thread, "NoNewPrivs"), ["1"]);
+        assert_eq!(status(&thread, "Seccomp"), ["2"]);
     }
-    assert_eq!(status(pid, "NoNewPrivs"), ["1"]);
-    assert_eq!(status(pid, "Seccomp"), ["2"]);
     let elsewhere: Vec<_> =
         open_files(pid).into_iter().filter(|file| !file.starts_with(&state)).collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}
+
+/// Not even where its user may: another folder at the same path is another folder.
+#[test]
+fn t31_it_writes_nowhere_else() {
+    if !is_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (state, moved) = (scratch.path().join("state"), scratch.path().join("moved"));
+    let options = ["--user", USER, "--state-dir", state.to_str().expect("text"), "--no-prune"];
+    let daemon = Daemon::start(&options);
+    fs::rename(&state, &moved).expect("ours");
+    let user = nix::unistd::User::from_name(USER).expect("a list of users").expect("it is there");
+    fs::create_dir(&state).expect("a free path");
+    chown(&state, Some(user.uid.as_raw()), None).expect("root may");
+    let portmapper = Portmapper::unix(daemon.socket()).timeout(Duration::from_secs(20));
+    // Enough that the journal is to be written anew.
+    for version in 0..300 {
+        register(&portmapper, version);
+    }
+    if !has_landlock() {
+        println!("skipped: this kernel has no landlock");
+        return;
+    }
+    let there = fs::read_dir(&state).expect("ours").count();
+    assert_eq!(there, 0, "what it may not, it has not");
+    let journal = fs::metadata(moved.join("journal")).expect("open since its start");
+    assert!(journal.len() > 300 * 40, "it goes on there");
+}
+
+/// As the daemon says.
+fn has_landlock() -> bool {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portmapd"))
+        .args(["--port", "0", "--listen", "127.0.0.1"])
+        .env("RUST_LOG", "info")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("portmapd starts");
+    let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let said = log.find_map(|line| line.ok().filter(|line| line.contains("landlock")));
+    child.kill().expect("it is a child");
+    child.wait().expect("it ends");
+    said.expect("it says so").contains("is written in")
 }
 
 #[test]
