@@ -47,8 +47,8 @@ fn the_body_of_auth_none_is_not_looked_at() {
     }
 }
 
-/// Appendix A: "The flavor value of the verifier in the response message SHOULD be AUTH_NONE or
-/// AUTH_SHORT."
+/// Appendix A: the verifier of the reply to AUTH_SYS may be AUTH_NONE or AUTH_SHORT. The latter has to
+/// be asked for.
 #[test]
 fn the_verifier_of_a_reply_to_auth_sys_is_empty() {
     let mut core = core(Echo::new().0);

@@ -168,6 +168,11 @@ fn every_call_gets_the_status_of_its_first_fault() {
             &[7, 0, 2, PROGRAM, 3, 1, 0, 0, 0, 0],
             Some(&[7, 1, 0, 0, 0, 2, 2, 4]),
         ),
+        (
+            "version 0, to learn which there are",
+            &[7, 0, 2, PROGRAM, 0, 0, 0, 0, 0, 0],
+            Some(&[7, 1, 0, 0, 0, 2, 2, 4]),
+        ),
         ("unknown procedure", &call(7, 9, &[]), Some(&[7, 1, 0, 0, 0, 3])),
         ("arguments cut short", &call(7, 1, &[]), Some(&[7, 1, 0, 0, 0, 4])),
         ("NULL", &call(7, 0, &[]), Some(&[7, 1, 0, 0, 0, 0])),
