@@ -243,8 +243,8 @@ impl ServerBuilder {
         });
         let registrar = registrar.transpose().map_err(poll_error)?;
         lead.set_before_drain(leave(registrar.as_ref(), &others));
-        let handle = ServerHandle { bell: lead.bell(), ledgers };
-        let mut server = Server { lead, others, watched, endpoints, handle, registrar };
+        let handle = ServerHandle { bell: lead.bell(), endpoints: endpoints.into(), ledgers };
+        let mut server = Server { lead, others, watched, handle, registrar };
         server.await_registration()?;
         Ok(server)
     }

@@ -13,7 +13,7 @@ use crate::bind::Uaddr;
 use crate::net::server::{EventLoop, Listener, SocketFile};
 
 /// What a server listens on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Endpoint {
     Udp(SocketAddr),
     Tcp(SocketAddr),

@@ -41,7 +41,6 @@ pub struct Server {
     others: Vec<Follower>,
     /// What the loops execute.
     watched: Vec<Arc<Current>>,
-    endpoints: Vec<Endpoint>,
     handle: ServerHandle,
     /// After the loop, so that a server that is dropped has closed its sockets by then.
     registrar: Option<Registrar>,
@@ -54,37 +53,47 @@ struct Follower {
     thread: JoinHandle<Result<()>>,
 }
 
+/// What is known of a server, whether it runs on a thread of its own or not.
+macro_rules! facts {
+    ($server:ident) => {
+        impl $server {
+            /// The addresses of the UDP sockets, in the order in which they were asked for.
+            pub fn udp_addrs(&self) -> impl Iterator<Item = SocketAddr> {
+                endpoint::udp_addrs(&self.handle.endpoints)
+            }
+
+            /// The addresses of the TCP sockets, in the order in which they were asked for.
+            pub fn tcp_addrs(&self) -> impl Iterator<Item = SocketAddr> {
+                endpoint::tcp_addrs(&self.handle.endpoints)
+            }
+
+            /// The paths of the Unix sockets, in the order in which they were asked for.
+            pub fn unix_paths(&self) -> impl Iterator<Item = &Path> {
+                endpoint::unix_paths(&self.handle.endpoints)
+            }
+
+            /// What stops it and knows what it did, from any thread.
+            #[must_use]
+            pub fn handle(&self) -> ServerHandle {
+                self.handle.clone()
+            }
+
+            /// What it did so far.
+            #[must_use]
+            pub fn stats(&self) -> Stats {
+                self.handle.stats()
+            }
+        }
+    };
+}
+
+facts!(Server);
+facts!(Running);
+
 impl Server {
     /// A server of nothing yet.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
-    }
-
-    /// The addresses of the UDP sockets, in the order in which they were asked for.
-    pub fn udp_addrs(&self) -> impl Iterator<Item = SocketAddr> {
-        endpoint::udp_addrs(&self.endpoints)
-    }
-
-    /// The addresses of the TCP sockets, in the order in which they were asked for.
-    pub fn tcp_addrs(&self) -> impl Iterator<Item = SocketAddr> {
-        endpoint::tcp_addrs(&self.endpoints)
-    }
-
-    /// The paths of the Unix sockets, in the order in which they were asked for.
-    pub fn unix_paths(&self) -> impl Iterator<Item = &Path> {
-        endpoint::unix_paths(&self.endpoints)
-    }
-
-    /// What stops it and knows what it did, from any thread.
-    #[must_use]
-    pub fn handle(&self) -> ServerHandle {
-        self.handle.clone()
-    }
-
-    /// What it did so far.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.handle.stats()
     }
 
     /// Serves on this thread until stopped. Then it unregisters, takes in no more calls, sends the
@@ -125,13 +134,12 @@ impl Server {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(self) -> Result<Running> {
-        let endpoints = self.endpoints.clone();
         let handle = self.handle();
         let thread = thread::Builder::new()
             .name("farcall-server".to_owned())
             .spawn(move || self.run())
             .map_err(poll_error)?;
-        Ok(Running { endpoints, handle, thread: Some(thread) })
+        Ok(Running { handle, thread: Some(thread) })
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -163,6 +171,7 @@ impl Drop for Server {
 #[derive(Debug, Clone)]
 pub struct ServerHandle {
     bell: Arc<Bell>,
+    endpoints: Arc<[Endpoint]>,
     ledgers: Arc<[Arc<Ledger>]>,
 }
 
@@ -184,39 +193,11 @@ impl ServerHandle {
 /// A server that runs on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
 pub struct Running {
-    endpoints: Vec<Endpoint>,
     handle: ServerHandle,
     thread: Option<JoinHandle<Result<()>>>,
 }
 
 impl Running {
-    /// The addresses of the UDP sockets, in the order in which they were asked for.
-    pub fn udp_addrs(&self) -> impl Iterator<Item = SocketAddr> {
-        endpoint::udp_addrs(&self.endpoints)
-    }
-
-    /// The addresses of the TCP sockets, in the order in which they were asked for.
-    pub fn tcp_addrs(&self) -> impl Iterator<Item = SocketAddr> {
-        endpoint::tcp_addrs(&self.endpoints)
-    }
-
-    /// The paths of the Unix sockets, in the order in which they were asked for.
-    pub fn unix_paths(&self) -> impl Iterator<Item = &Path> {
-        endpoint::unix_paths(&self.endpoints)
-    }
-
-    /// What stops it and knows what it did, from any thread.
-    #[must_use]
-    pub fn handle(&self) -> ServerHandle {
-        self.handle.clone()
-    }
-
-    /// What it did so far.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.handle.stats()
-    }
-
     /// Stops it and waits for its end.
     ///
     /// # Errors
