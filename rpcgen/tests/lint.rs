@@ -96,7 +96,7 @@ fn w08_recursion() {
 
 #[test]
 fn w09_a_large_reply() {
-    is_silent("W09", &program("", "        opaque<65476> GET(int) = 1;"));
+    is_silent("W09", &program("", "        opaque<8772> GET(int) = 1;"));
 }
 
 #[test]

@@ -4,9 +4,10 @@ mod server_peer;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use farcall::xdr::Bytes;
-use farcall::{Dispatch, Running, Server};
+use farcall::{Dispatch, Limits, Running, Server};
 use server_peer::{ECHO, Echo, LATER, LONG, TWICE, call, reply, serve};
 
 fn socket_to(server: &Running) -> UdpSocket {
@@ -72,14 +73,22 @@ fn an_answer_may_come_later() {
 
 #[test]
 fn an_answer_too_long_for_a_datagram_is_a_system_error() {
-    let (echo, _) = Echo::new();
-    let server = serve(&echo);
-    let socket = socket_to(&server);
-    socket.send(&call(1, ECHO, &[7; 65_000])).expect("fits");
-    assert_eq!(receive(&socket), reply(1, &[7; 65_000]));
-    socket.send(&call(2, TWICE, &[7; 65_000])).expect("fits");
-    let words: Vec<u8> = [2u32, 1, 0, 0, 0, 5].iter().flat_map(|word| word.to_be_bytes()).collect();
-    assert_eq!(receive(&socket), words);
+    for (datagram, longest) in [(None, 8800), (Some(65_507), 65_504)] {
+        let (echo, _) = Echo::new();
+        let mut limits = Limits::default();
+        limits.datagram = datagram.unwrap_or(limits.datagram);
+        let server = Server::builder().udp("127.0.0.1:0").limits(limits);
+        let server = server.shared_service(echo as Arc<dyn Dispatch>);
+        let server = server.start().expect("port 0 is free");
+        let socket = socket_to(&server);
+        // After the header of 24 bytes it comes twice, with its length.
+        let half = vec![7; (longest - 24) / 2 - 4];
+        socket.send(&call(1, TWICE, &half)).expect("fits");
+        assert_eq!(receive(&socket).len(), longest);
+        socket.send(&call(2, TWICE, &[&half[..], &[7; 4]].concat())).expect("fits");
+        let words = [2u32, 1, 0, 0, 0, 5].iter().flat_map(|word| word.to_be_bytes());
+        assert_eq!(receive(&socket), words.collect::<Vec<u8>>());
+    }
 }
 
 #[test]
@@ -157,7 +166,7 @@ fn many_datagrams_at_once_are_answered_each() {
             }
         }
         for _ in 0..10 {
-            assert!(server.poll_once(Some(std::time::Duration::ZERO)).expect("serves"));
+            assert!(server.poll_once(Some(Duration::ZERO)).expect("serves"));
         }
         for socket in &sockets {
             for xid in 0..10 {
@@ -195,6 +204,23 @@ fn an_answer_leaves_from_the_ipv6_address_that_was_asked() {
     }
 }
 
+/// Waits for the kernel to reach an address that was just added: a socket that was connected before
+/// keeps that it did not.
+fn await_route(to: &str) {
+    let until = Instant::now() + LONG;
+    let reaches = || {
+        let server = UdpSocket::bind((to, 0)).ok()?;
+        let socket = UdpSocket::bind("[fd00::1]:0").ok()?;
+        socket.connect(server.local_addr().ok()?).ok()?;
+        server.set_read_timeout(Some(Duration::from_millis(50))).ok()?;
+        socket.send(&[0]).ok()?;
+        server.recv(&mut [0]).ok()
+    };
+    while reaches().is_none() {
+        assert!(Instant::now() < until, "no route to {to}");
+    }
+}
+
 fn ask_at_each_ipv6_address() {
     let (echo, _) = Echo::new();
     let server = Server::builder()
@@ -204,6 +230,7 @@ fn ask_at_each_ipv6_address() {
         .expect("IPv6");
     let port = server.udp_addrs().next().expect("asked for").port();
     for (xid, asked) in (0..).zip(["fd00::1", "fd00::2", "::1", "fd00::2"]) {
+        await_route(asked);
         let socket = UdpSocket::bind("[fd00::1]:0").expect("port 0 is free");
         socket.connect((asked, port)).expect("loopback");
         socket.set_read_timeout(Some(LONG)).expect("not zero");

@@ -9,8 +9,9 @@ use crate::source::Span;
 /// No bound.
 const UNBOUNDED: u32 = u32::MAX;
 
-/// What a datagram over IPv4 holds, without the 24 bytes of a reply before its results.
-const MAX_RESULTS: u64 = 65_507 - 24;
+/// What a datagram holds unless both sides are told otherwise, without the 24 bytes of a reply before
+/// its results.
+const MAX_RESULTS: u64 = 8800 - 24;
 
 impl Linter<'_> {
     pub(super) fn procedures(&mut self) {

@@ -26,8 +26,8 @@ pub struct Limits {
     pub credential: usize,
     /// What decoding the arguments of one call may cost: at most 128 levels and 64 MiB.
     pub decode: xdr::Limits,
-    /// The longest reply over UDP, in bytes, header included. Default 65,507, as much as IPv4
-    /// carries. A longer one becomes SYSTEM_ERR.
+    /// The longest reply over UDP, in bytes, header included. Default 8,800: C clients have room for
+    /// no more, unless they were told to. IPv4 carries 65,507. A longer one becomes SYSTEM_ERR.
     pub datagram: usize,
     /// Connections at once. Above, the one that was silent longest is closed. Default, and at most:
     /// four fifths of the descriptors that the process may have.
@@ -73,7 +73,7 @@ impl Limits {
         records: RecordLimits::DEFAULT,
         credential: 400,
         decode: xdr::Limits::DEFAULT,
-        datagram: 65_507,
+        datagram: 8800,
         connections: None,
         connections_per_source: None,
         stalled: Duration::from_secs(30),
