@@ -323,7 +323,7 @@ fn the_loop_does_not_wait_for_itself() {
 
 #[test]
 fn a_client_that_serves_connects_again_by_itself_and_says_so() {
-    let (is_set, wait_set) = channel::<()>();
+    let ((is_set, wait_set), (answer, answered)) = (channel(), channel());
     let (target, server) = client_peer::tcp(move |listener| {
         wait_set.recv_timeout(LONG).expect("it is told what to do");
         // The second one is lost before the client has said anything.
@@ -334,31 +334,29 @@ fn a_client_that_serves_connects_again_by_itself_and_says_so() {
         let words = [7, 0, 2, CALLED_BACK.program.0, 1, NEXT.0, 0, 0, 0, 0, 5];
         let call: Vec<u8> = words.iter().flat_map(|word: &u32| word.to_be_bytes()).collect();
         stream.write_all(&record(&call)).expect("it is read");
-        loop {
-            let message = read_record(&mut stream);
+        while let Some(message) = client_peer::read_record(&mut stream) {
             if message[..8] == [0, 0, 0, 7, 0, 0, 0, 1] {
-                return message[24..].to_vec();
+                answer.send(message[24..].to_vec()).expect("the test waits");
+            } else {
+                // It registers, perhaps once for each connection.
+                stream.write_all(&record(&client_peer::echoed(&message))).expect("it is read");
             }
-            // It registers, perhaps once for each connection.
-            stream.write_all(&record(&client_peer::echoed(&message))).expect("it is read");
         }
     });
     let (service, _later, _) = Service::new(&CALLED_BACK);
     let client = client_peer::connect(&target, &patient().serve(Shared(service)));
-    let registered = AtomicU32::new(0);
-    let (answers, seen) = channel();
+    let registered = Arc::new(AtomicU32::new(0));
+    let numbers = Arc::clone(&registered);
     client.on_reconnect(move |client| {
-        let number = registered.fetch_add(1, Ordering::Relaxed);
-        let _ = answers.send(client_peer::echo(client, number).ok() == Some(number));
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(client_peer::echo(client, number).ok(), Some(number));
     });
     is_set.send(()).expect("it waits");
-    assert_eq!(seen.recv_timeout(LONG), Ok(true));
-    assert_eq!(server.join().expect("three connections"), [0, 0, 0, 6]);
-    let weak = Arc::new(());
-    let kept = Arc::clone(&weak);
-    client.on_reconnect(move |_| drop(Arc::clone(&kept)));
+    assert_eq!(answered.recv_timeout(LONG), Ok(vec![0, 0, 0, 6]));
+    assert!(registered.load(Ordering::Relaxed) > 0);
     drop(client);
-    wait_until(|| Arc::strong_count(&weak) == 1);
+    server.join().expect("three connections");
+    wait_until(|| Arc::strong_count(&registered) == 1);
 }
 
 /// Another connection, which is as quiet, is closed.

@@ -11,7 +11,8 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use client_peer::{
-    brief, connect, echo, echoed, patient, read_record, record, serve_echo, start_echo, tcp, udp,
+    connect, echo, echoed, insistent, patient, read_record, receive, record, serve_echo,
+    start_echo, tcp, udp,
 };
 use farcall::{Pending, Result};
 
@@ -109,13 +110,19 @@ fn many_futures_are_answered_together() {
 
 #[test]
 fn a_future_is_sent_again_and_times_out_like_any_call() {
-    let (target, server) = udp(|socket| [0; 3].map(|_| client_peer::receive(&socket).0));
-    let client = connect(&target, &brief(200).initial_rto(Duration::from_millis(40)));
-    let result = block_on(start_echo(&client, 1));
-    assert!(result.is_err_and(|error| error.is_timeout()));
-    let [first, second, third] = server.join().expect("three datagrams");
+    let (target, server) = udp(|socket| {
+        let calls = [(); 3].map(|()| receive(&socket));
+        let (call, from) = &calls[2];
+        socket.send_to(&echoed(call), from).expect("the client listens");
+        // It hears no more, and nobody says that.
+        (calls.map(|(call, _)| call), socket)
+    });
+    let client = connect(&target, &insistent());
+    assert_eq!(block_on(start_echo(&client, 1)).ok(), Some(1));
+    let ([first, second, third], _silent) = server.join().expect("three datagrams");
     assert!(first == second && second == third);
-    assert_eq!(client.stats().resent, 2);
+    let hasty = client.with(farcall::CallOptions::new().timeout(Duration::from_millis(50)));
+    assert!(block_on(start_echo(&hasty, 2)).is_err_and(|error| error.is_timeout()));
 }
 
 #[test]

@@ -37,8 +37,17 @@ pub(crate) static INTERFACE: Interface = Interface {
 };
 
 /// Long enough that no test meets it, short enough to end a test that hangs.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Waits for an answer and sends nothing again, however busy the machine is.
 pub(crate) fn patient() -> ClientOptions {
-    ClientOptions::new().timeout(Duration::from_secs(20))
+    ClientOptions::new().timeout(LONG).initial_rto(LONG).min_rto(LONG)
+}
+
+/// Sends datagrams again soon.
+pub(crate) fn insistent() -> ClientOptions {
+    let soon = Duration::from_millis(10);
+    patient().initial_rto(soon).min_rto(soon)
 }
 
 pub(crate) fn brief(millis: u64) -> ClientOptions {
