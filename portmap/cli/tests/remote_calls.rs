@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use farcall::bind::{Portmapper, Registration};
 use farcall::{Netid, Program, Version};
 
-use support::{Scratch, Via, call, exchange, read_addresses, too_weak, words};
+use support::{Scratch, Via, call, call_as, exchange, read_addresses, too_weak, words};
 
 const NFS: u32 = 100_003;
 const P: u32 = 0x2000_0001;
@@ -74,6 +74,10 @@ impl Logging {
         let stat = fs::read_to_string(self.process().join("stat")).expect("it runs");
         let (_, fields) = stat.rsplit_once(')').expect("after the name");
         (children, fields.split_whitespace().nth(8).expect("cminflt").to_owned())
+    }
+
+    fn descriptors(&self) -> usize {
+        fs::read_dir(self.process().join("fd")).expect("it runs").count()
     }
 
     /// The most memory that it has ever asked for, in kibibytes.
@@ -145,6 +149,25 @@ fn t21_a_length_that_is_claimed_is_not_allocated() {
         // A thread has some for itself.
         assert!(daemon.peak() < 1 << 20, "{} kB", daemon.peak());
     }
+}
+
+#[test]
+fn t21_services_that_do_not_answer_delay_nobody() {
+    let daemon = Logging::start(&["-r"]);
+    let silent = daemon.register(P);
+    let before = daemon.descriptors();
+    let caller = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let args = words(&[P, 1, 1, 0]);
+    // As many as the socket has room for.
+    for xid in 0..2 * BURST {
+        caller.send_to(&call_as(xid, 4, 10, &args), daemon.addr).expect("sent");
+    }
+    // Sooner than any of those that wait is given up.
+    let found = exchange(Via::Udp(daemon.addr), &call(2, 3, &words(&[P, 1, 17, 0])));
+    let port = silent.local_addr().expect("bound").port();
+    assert_eq!(found, support::success(&words(&[port.into()])));
+    // Before the oldest call makes room there is one more.
+    assert!(daemon.descriptors() <= before + 65);
 }
 
 #[test]

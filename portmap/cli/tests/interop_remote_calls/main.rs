@@ -57,6 +57,27 @@ fn replies_are_those_of_rpcbind() {
     }
 }
 
+#[test]
+fn the_answer_comes_from_where_the_call_went() {
+    if !inside("the_answer_comes_from_where_the_call_went", &[]) {
+        return;
+    }
+    let service = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = Uaddr::from(service.local_addr().expect("bound"));
+    thread::spawn(move || serve(&service));
+    let _portmapd = OnPort111::portmapd(&["-r"]);
+    let local = Portmapper::unix(SOCKET).timeout(PATIENCE);
+    local.set(&Registration::new(P, Version(1), Netid::Udp, address)).expect("accepted");
+    for host in ["127.0.0.1", "127.0.0.9"] {
+        // Connected, it gets nothing from elsewhere.
+        let caller = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        caller.connect((host, 111)).expect("connected");
+        caller.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        caller.send(&remote_call((2, 5), &OpaqueAuth::NONE, [P.0, 1, 0], &[])).expect("sent");
+        assert_eq!(caller.recv(&mut [0; 100]).ok(), Some(32), "{host}");
+    }
+}
+
 fn observe(services: [SocketAddr; 2], off: bool) -> Observed {
     let local = Portmapper::unix(SOCKET).timeout(PATIENCE);
     for (netid, addr, version) in

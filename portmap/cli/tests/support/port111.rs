@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -122,9 +122,11 @@ pub(crate) fn make_state_folder() {
 /// rpcbind has children for calls that it passes on, and they hold its sockets for a while longer.
 pub(crate) fn wait_until_free() {
     let until = Instant::now() + Duration::from_secs(30);
-    let is_free =
-        || UdpSocket::bind("0.0.0.0:111").is_ok() && TcpListener::bind("0.0.0.0:111").is_ok();
-    while !is_free() {
+    let is_taken = |addr| {
+        let errors = [UdpSocket::bind(addr).err(), TcpListener::bind(addr).err()];
+        errors.iter().flatten().any(|error| error.kind() == io::ErrorKind::AddrInUse)
+    };
+    while is_taken("0.0.0.0:111") || is_taken("[::]:111") {
         assert!(Instant::now() < until, "port 111 stays taken");
         thread::yield_now();
     }
