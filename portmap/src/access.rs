@@ -8,6 +8,9 @@
 //! | 127.0.0.1 or ::1, another port | only if [`Access::loopback`] | `unknown` |
 //! | any other address, 127.0.0.2 too | only if [`Access::insecure`] | `unknown` |
 //!
+//! Who is not the superuser may register what is not the host's own
+//! ([`Access::any_registration`]), and remove what has the same owner.
+//!
 //! Everybody may look up, and have calls made, if any are
 //! ([`Portmap::make_remote_calls`](crate::Portmap::make_remote_calls)), that do nobody harm.
 
@@ -16,6 +19,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use farcall::proto::message::AuthStatus;
 use farcall::{Fault, PeerAddr, Procedure, Program};
+
+use crate::address::Interface;
+use crate::registry::{Entry, SetError};
+use crate::reserved;
 
 /// Who registered something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +82,10 @@ pub struct Access {
     /// SET and UNSET from any address, as with rpcbind's `-i`. Whoever reaches the portmapper can
     /// then take the place of any service that is not registered.
     pub insecure: bool,
+    /// Whoever may SET registers what they like, as with rpcbind. If not, only root registers NFS,
+    /// NIS and what else stands for the host, ports below 1024, addresses of other hosts, and
+    /// transports that are not known here.
+    pub any_registration: bool,
     /// Replies over UDP of any size to anybody. If not, a large one goes to this host only, because
     /// the source of a datagram can be forged and its owner would be flooded.
     pub large_datagrams: bool,
@@ -121,6 +132,17 @@ impl Access {
         } else {
             Err(Fault::Auth(AuthStatus::TooWeak))
         }
+    }
+
+    /// Whether it may be registered, on a host with these interfaces.
+    ///
+    /// # Errors
+    /// Only by root: [`SetError::Reserved`] and [`SetError::Elsewhere`].
+    pub fn registration(self, entry: &Entry, interfaces: &[Interface]) -> Result<(), SetError> {
+        if self.any_registration || entry.owner == Owner::Superuser {
+            return Ok(());
+        }
+        reserved::check(entry, interfaces)
     }
 
     /// Whether a call on behalf of the caller (CALLIT, BCAST, INDIRECT) is let through.

@@ -24,6 +24,10 @@ pub enum Reason {
     Quota,
     /// See [`SetError::Unsound`].
     Unsound,
+    /// See [`SetError::Reserved`].
+    Reserved,
+    /// See [`SetError::Elsewhere`].
+    Elsewhere,
     /// See [`NotOwner`].
     NotOwner,
     /// The journal could not have it.
@@ -36,11 +40,13 @@ pub enum Reason {
 
 impl Reason {
     /// In the order in which they are counted.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::NotAllowed,
         Self::Taken,
         Self::Quota,
         Self::Unsound,
+        Self::Reserved,
+        Self::Elsewhere,
         Self::NotOwner,
         Self::NotKept,
         Self::Amplification,
@@ -53,6 +59,8 @@ impl Reason {
             Some(SetError::Taken) => Self::Taken,
             Some(SetError::Quota) => Self::Quota,
             Some(SetError::Unsound) => Self::Unsound,
+            Some(SetError::Reserved) => Self::Reserved,
+            Some(SetError::Elsewhere) => Self::Elsewhere,
             None if error.is::<NotOwner>() => Self::NotOwner,
             None => Self::NotKept,
         }
@@ -66,6 +74,8 @@ impl Reason {
             Self::Taken => "taken",
             Self::Quota => "quota",
             Self::Unsound => "unsound",
+            Self::Reserved => "reserved",
+            Self::Elsewhere => "elsewhere",
             Self::NotOwner => "not_owner",
             Self::NotKept => "not_kept",
             Self::Amplification => "amplification",
@@ -81,6 +91,8 @@ impl Reason {
             Self::Taken => "registered already, with another address",
             Self::Quota => "too many registrations",
             Self::Unsound => "a name or address that is too long, or is none",
+            Self::Reserved => "the program or port is for root",
+            Self::Elsewhere => "no address of this host over a transport that is known",
             Self::NotOwner => "somebody else registered it",
             Self::NotKept => "the journal cannot be written",
             Self::Amplification => "the answer is too large for UDP to another host",

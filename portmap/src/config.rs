@@ -27,6 +27,7 @@ pub struct Config {
     max_per_uid: Option<usize>,
     insecure: Option<bool>,
     any_loopback_port: Option<bool>,
+    any_registration: Option<bool>,
     large_datagrams: Option<bool>,
 }
 
@@ -92,6 +93,7 @@ impl Config {
         set(&mut options.quotas.per_owner, self.max_per_uid);
         set(&mut options.access.insecure, self.insecure);
         set(&mut options.access.loopback, self.any_loopback_port);
+        set(&mut options.access.any_registration, self.any_registration);
         set(&mut options.access.large_datagrams, self.large_datagrams);
     }
 }

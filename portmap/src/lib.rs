@@ -42,6 +42,7 @@ mod probe;
 pub mod programs;
 mod rate;
 pub mod registry;
+mod reserved;
 pub mod rpcbind;
 #[cfg(feature = "daemon")]
 mod sandbox;

@@ -199,14 +199,18 @@ impl Portmap {
         let (netid, address) = (service.netid.to_owned(), service.address.to_owned());
         let entry = Entry { program, version, netid, address, owner };
         let (peer, what, table) = (*peer, entry.clone(), Arc::clone(&self.0.table));
-        self.change(Wanted::Set(entry), move |result| {
+        let done = move |result: Result<usize, Refusal>| {
             let mut counts = table.counts();
             counts.stats.of(protocol).set(result.is_ok());
             counts.refused(&result);
             drop(counts);
             log_set(&peer, &what, &result);
             done(Ok(result.is_ok()));
-        });
+        };
+        match self.access().registration(&entry, &self.0.interfaces.list()) {
+            Ok(()) => self.change(Wanted::Set(entry), done),
+            Err(error) => done(Err(error.into())),
+        }
     }
 
     /// As [`unset`](Self::unset), which does not wait: `done` is told, by any thread.

@@ -135,6 +135,10 @@ pub enum SetError {
     Quota,
     /// A transport name or address that is too long or holds control characters.
     Unsound,
+    /// A program or port that only root may register.
+    Reserved,
+    /// No address of this host over a transport that is known, and not from root.
+    Elsewhere,
 }
 
 impl fmt::Display for SetError {
@@ -143,6 +147,8 @@ impl fmt::Display for SetError {
             Self::Taken => "it is registered with another address",
             Self::Quota => "too many registrations",
             Self::Unsound => "a name or address is too long or holds control characters",
+            Self::Reserved => "the program or port is for root",
+            Self::Elsewhere => "it is no address of this host",
         })
     }
 }

@@ -16,7 +16,7 @@ const V: Version = Version(1);
 /// A server of some versions, over UDP and TCP at one port.
 /// One with which anybody on this host may register.
 fn portmap() -> Portmap {
-    let access = Access { loopback: true, ..Access::default() };
+    let access = Access { loopback: true, any_registration: true, ..Access::default() };
     Portmap::new(access, Quotas::default())
 }
 

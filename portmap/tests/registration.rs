@@ -15,7 +15,7 @@ use farcall_portmap::registry::Quotas;
 
 /// One with which anybody on this host may register.
 fn portmap() -> Portmap {
-    let access = Access { loopback: true, ..Access::default() };
+    let access = Access { loopback: true, any_registration: true, ..Access::default() };
     Portmap::new(access, Quotas::default())
 }
 

@@ -38,6 +38,9 @@ Called as rpcbind, it goes into the background without -f, and reports wrong usa
                         /run/rpcbind.sock, for others there is none
       --state-dir DIR   folder to keep registrations in; for root at port 111 the default is
                         /run/portmapd, for others they are lost at the end
+      --any-registration
+                        who may SET registers what they like; else NFS, NIS and the like, ports
+                        below 1024, and addresses of other hosts are for root
       --max-per-uid N   how much a user may register; root may without bound [default: 64]
       --user NAME       user to serve as, once the sockets are open; for root at port 111 the
                         default is _rpc
@@ -193,6 +196,7 @@ fn parse(args: &[OsString], is_rpcbind: bool) -> Result<Command, lexopt::Error> 
             Long("port") => options.port = parser.value()?.parse()?,
             Long("socket") => socket = Some(PathBuf::from(parser.value()?)),
             Long("state-dir") => state_dir = Some(PathBuf::from(parser.value()?)),
+            Long("any-registration") => options.access.any_registration = true,
             Long("max-per-uid") => options.quotas.per_owner = parser.value()?.parse()?,
             Long("user") => options.user = Some(parser.value()?.string()?),
             Long("no-sandbox") => options.sandbox = false,

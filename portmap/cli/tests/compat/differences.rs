@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Because {
     Loopback,
+    Reserved,
     Quota,
     Dead,
     LargeDatagram,
@@ -38,8 +39,13 @@ const fn row(
 }
 
 /// Safe by default, and each with a switch.
-pub(crate) const ON_PURPOSE: [Difference; 5] = [
+pub(crate) const ON_PURPOSE: [Difference; 6] = [
     row(Because::Loopback, "any user registers by loopback as `unknown`", &["-L"]),
+    row(
+        Because::Reserved,
+        "any user registers NFS, port 700 or another host's address",
+        &["--any-registration"],
+    ),
     row(Because::Quota, "a user may register without bound", &["--max-per-uid", "100000"]),
     row(Because::Dead, "a service that has died is advertised for ever", &["--no-prune"]),
     row(Because::LargeDatagram, "a large list goes over UDP to anybody", &["--udp-dump", "full"]),

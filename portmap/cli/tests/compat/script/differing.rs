@@ -10,6 +10,7 @@ use crate::support::{XID, call, rpcb, words};
 impl Script {
     pub(super) fn differing(&mut self) {
         self.by(Because::Loopback, Self::by_loopback);
+        self.by(Because::Reserved, Self::reserved);
         self.by(Because::Quota, Self::many);
         self.by(Because::Dead, Self::dead);
         self.by(Because::LargeDatagram, Self::large_datagrams);
@@ -45,6 +46,22 @@ impl Script {
             self.dump();
             self.unset(UNIX, R, 1);
         }
+    }
+
+    fn reserved(&mut self) {
+        for (program, netid, address) in [
+            (100_003, "tcp", "0.0.0.0.8.1"),
+            (R, "tcp", "0.0.0.0.2.188"),
+            (R, "udp", "10.9.8.7.8.1"),
+            (R, "tcp6", "0.0.0.0.8.1"),
+            (R, "sctp", "0.0.0.0.8.1"),
+        ] {
+            self.ask("set", USER, 3, 1, &rpcb(program, 1, netid, address));
+            self.ask("unset", USER, 3, 2, &rpcb(program, 1, netid, ""));
+        }
+        self.ask("set", USER, 2, 1, &words(&[R, 1, 17, 700]));
+        self.dump();
+        self.unset(UNIX, R, 1);
     }
 
     fn many(&mut self) {
