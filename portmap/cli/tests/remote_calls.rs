@@ -115,7 +115,8 @@ fn flood(to: SocketAddr, call: &[u8], times: u32, expected: &[u8]) {
 
 #[test]
 fn t21_a_flood_starts_no_process_and_fills_no_log() {
-    for options in [&[][..], &["-r"]] {
+    // Who runs this is to register NFS, root or not.
+    for options in [&["--any-registration"][..], &["--any-registration", "-r"]] {
         let daemon = Logging::start(options);
         let service = daemon.register(NFS);
         let (before, tasks) = (daemon.log(), fs::read_dir(daemon.process().join("task")));
