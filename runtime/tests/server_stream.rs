@@ -6,10 +6,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use farcall::xdr::Bytes;
-use farcall::{Dispatch, Limits, PeerAddr, Running, Server};
-use server_peer::{ECHO, Echo, LATER, LONG, call, exchange, read_record, record, reply, serve};
+use farcall::{Client, ClientOptions, Dispatch, Limits, PeerAddr, Procedure, Running, Server};
+use server_peer::{
+    ECHO, Echo, INTERFACE, LATER, LONG, call, exchange, read_record, record, reply, serve,
+};
 
 fn connect(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).expect("it listens");
@@ -238,4 +241,70 @@ fn a_server_that_drains_leaves_its_path_to_the_next_one() {
     exchange(&mut stream, 2, b"of the second");
     second.stop().expect("ends");
     assert!(!path.exists());
+}
+
+#[test]
+fn answers_leave_in_the_order_in_which_calls_finish() {
+    let (echo, replies) = Echo::new();
+    let server = serve(&echo);
+    let mut stream = connect(tcp_addr(&server));
+    let calls = (0..3).flat_map(|xid| record(&call(xid, LATER, b"")));
+    stream.write_all(&calls.collect::<Vec<u8>>()).expect("taken in");
+    let mut later: Vec<_> =
+        (0..3).map(|_| replies.recv_timeout(LONG).expect("called")).map(Some).collect();
+    exchange(&mut stream, 3, b"at once");
+    for xid in [2, 0, 1] {
+        let finished = later[xid as usize].take().expect("once");
+        finished.send(Ok(Bytes::from_static(b"finished")));
+        assert_eq!(read_record(&mut stream), reply(xid, b"finished"));
+    }
+}
+
+#[test]
+fn a_call_that_is_never_answered_does_not_keep_a_server_from_stopping() {
+    let (echo, replies) = Echo::new();
+    let mut limits = Limits::default();
+    limits.drain = Duration::from_millis(50);
+    let server = Server::builder().tcp("127.0.0.1:0").limits(limits);
+    let server = server.shared_service(echo as Arc<dyn Dispatch>).start().expect("port 0 is free");
+    let mut stream = connect(tcp_addr(&server));
+    stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
+    let never = replies.recv_timeout(LONG).expect("called");
+    server.stop().expect("ends");
+    assert!(never.is_cancelled());
+    assert_closed(&mut stream);
+}
+
+/// Which timer the kernel has for a connection between these ports, as `/proc/net/tcp` says.
+fn timer(from: u16, to: u16) -> Option<String> {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let ends = (format!(":{from:04X}"), format!(":{to:04X}"));
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row[1].ends_with(&ends.0) && row[2].ends_with(&ends.1))?;
+    Some(row[5].split(':').next()?.to_owned())
+}
+
+#[test]
+fn both_ends_of_a_quiet_connection_have_the_kernel_ask_after_the_other() {
+    let (echo, _) = Echo::new();
+    let server = serve(&echo);
+    let port = tcp_addr(&server).port();
+    let target = format!("tcp://127.0.0.1:{port}");
+    let client = Client::connect(&target, &INTERFACE, &ClientOptions::new().timeout(LONG));
+    let client = client.expect("it listens");
+    let PeerAddr::Tcp(peer) = peer_of(&echo, &client) else { panic!("not over TCP") };
+    let until = Instant::now() + LONG;
+    // Until all is acknowledged there are other timers.
+    for (from, to) in [(port, peer.port()), (peer.port(), port)] {
+        while timer(from, to).as_deref() != Some("02") {
+            assert!(Instant::now() < until, "{:?}", timer(from, to));
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Where the server sees the client.
+fn peer_of(echo: &Echo, client: &Client) -> PeerAddr {
+    client.call(Procedure(ECHO), |e| e.opaque(b"", 0), |d| d.opaque(0)).expect("answered");
+    *echo.peers.lock().expect("not poisoned").last().expect("called")
 }
