@@ -9,9 +9,9 @@ use std::time::Instant;
 use farcall::proto::message::AuthStatus;
 use farcall::proto::record::Message;
 use farcall::proto::server::{Caller, ServerConfig, ServerCore};
-use farcall::xdr::{Bytes, Decoder, Encoder};
-use farcall::{Answer, Context, Dispatch, Fault, Interface, PeerAddr, Procedure};
-use server_peer::{ECHO, Echo, INTERFACE};
+use farcall::xdr::{Bytes, Encoder};
+use farcall::{Dispatch, Fault, PeerAddr};
+use server_peer::{ECHO, Echo, INTERFACE, by};
 
 fn core(service: Arc<dyn Dispatch>) -> ServerCore {
     let mut core = ServerCore::new(ServerConfig::default(), Waker::noop().clone());
@@ -57,29 +57,12 @@ fn the_verifier_of_a_reply_to_auth_sys_is_empty() {
     assert_eq!(answer(&mut core, &words), [7, 1, 0, 0, 0, 0, 0]);
 }
 
-/// Wants more than what anybody says of himself.
-struct Strict;
-
-impl Dispatch for Strict {
-    fn interface(&self) -> &'static Interface {
-        &INTERFACE
-    }
-
-    fn dispatch(
-        &self,
-        _: &Context,
-        _: Procedure,
-        _: &mut Decoder<'_>,
-        _: &mut Encoder,
-    ) -> Result<Answer, Fault> {
-        Err(Fault::Auth(AuthStatus::TooWeak))
-    }
-}
-
 /// §12.1: procedure 0 should "never require any kind of authentication".
 #[test]
 fn procedure_0_needs_no_authentication() {
-    let mut core = core(Arc::new(Strict));
+    // Wants more than what anybody says of himself.
+    let strict = by(&INTERFACE, |_, _, _, _| Err(Fault::Auth(AuthStatus::TooWeak)));
+    let mut core = core(Arc::new(strict));
     assert_eq!(answer(&mut core, &[ECHO, 0, 0, 0, 0, 0]), [7, 1, 1, 1, 5]);
     assert_eq!(answer(&mut core, &[0, 0, 0, 0, 0]), [7, 1, 0, 0, 0, 0]);
 }

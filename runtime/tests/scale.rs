@@ -2,15 +2,17 @@
 //!
 //! What is asserted is that all are answered, each with its own results; how fast is for `bench`.
 
-use std::net::SocketAddr;
+mod server_peer;
+
 use std::thread;
 use std::time::Duration;
 
-use farcall::xdr::{Decoder, Encoder};
+use farcall::xdr::Encoder;
 use farcall::{
-    Answer, Client, ClientOptions, Context, Dispatch, Fault, Interface, Pending, Procedure,
-    ProcedureInfo, Program, Running, Server, Version,
+    Answer, Client, ClientOptions, Interface, Pending, Procedure, ProcedureInfo, Program, Running,
+    Server, Version,
 };
+use server_peer::{by, tcp_addr, udp_addr};
 
 const SQUARE: Procedure = Procedure(1);
 
@@ -28,34 +30,15 @@ static INTERFACE: Interface = Interface {
 };
 
 /// Answers a number with its square.
-struct Squares;
-
-impl Dispatch for Squares {
-    fn interface(&self) -> &'static Interface {
-        &INTERFACE
-    }
-
-    fn dispatch(
-        &self,
-        _: &Context,
-        _: Procedure,
-        args: &mut Decoder<'_>,
-        results: &mut Encoder,
-    ) -> Result<Answer, Fault> {
+fn serve() -> Running {
+    let squares = by(&INTERFACE, |_, _, args, results| {
         let number = args.u32()?;
         args.end()?;
         results.u64(u64::from(number) * u64::from(number));
         Ok(Answer::Now)
-    }
-}
-
-fn serve() -> Running {
-    let builder = Server::builder().udp("127.0.0.1:0").tcp("127.0.0.1:0").service(Squares);
+    });
+    let builder = Server::builder().udp("127.0.0.1:0").tcp("127.0.0.1:0").service(squares);
     builder.start().expect("port 0 is free")
-}
-
-fn tcp(server: &Running) -> SocketAddr {
-    server.tcp_addrs().next().expect("it listens")
 }
 
 fn connect(target: &str) -> Client {
@@ -96,20 +79,19 @@ fn two_threads(target: &str) {
 #[test]
 fn two_threads_share_a_client_over_tcp_for_100_000_calls_each() {
     let server = serve();
-    two_threads(&format!("tcp://{}", tcp(&server)));
+    two_threads(&format!("tcp://{}", tcp_addr(&server)));
 }
 
 #[test]
 fn two_threads_share_a_client_over_udp_for_100_000_calls_each() {
     let server = serve();
-    let addr = server.udp_addrs().next().expect("it listens");
-    two_threads(&format!("udp://{addr}"));
+    two_threads(&format!("udp://{}", udp_addr(&server)));
 }
 
 #[test]
 fn a_thousand_calls_are_under_way_on_one_connection() {
     let server = serve();
-    let client = connect(&format!("tcp://{}", tcp(&server)));
+    let client = connect(&format!("tcp://{}", tcp_addr(&server)));
     let pending: Vec<_> = (0..1000).map(|number| (number, start(&client, number))).collect();
     // The last first: an answer waits for nobody.
     for (number, pending) in pending.into_iter().rev() {
@@ -130,7 +112,7 @@ fn two_thousand_connections_to_one_server_are_all_served() {
         return;
     }
     let server = serve();
-    let target = format!("tcp://{}", tcp(&server));
+    let target = format!("tcp://{}", tcp_addr(&server));
     let clients: Vec<_> = (0..CLIENTS).map(|_| connect(&target)).collect();
     for round in 0..2 {
         for (client, number) in clients.iter().zip(round..) {

@@ -8,21 +8,12 @@ use std::time::{Duration, Instant};
 
 use farcall::xdr::Bytes;
 use farcall::{Dispatch, Limits, Running, Server};
-use server_peer::{ECHO, Echo, LATER, LONG, TWICE, call, reply, serve};
+use server_peer::{
+    ECHO, Echo, LATER, LONG, TWICE, call, datagrams_to, receive, reply, serve, udp_addr,
+};
 
 fn socket_to(server: &Running) -> UdpSocket {
-    let addr = server.udp_addrs().next().expect("asked for");
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-    socket.connect(SocketAddr::from(([127, 0, 0, 1], addr.port()))).expect("loopback");
-    socket.set_read_timeout(Some(LONG)).expect("not zero");
-    socket
-}
-
-fn receive(socket: &UdpSocket) -> Vec<u8> {
-    let mut buffer = vec![0; 65_536];
-    let n = socket.recv(&mut buffer).expect("an answer");
-    buffer.truncate(n);
-    buffer
+    datagrams_to(([127, 0, 0, 1], udp_addr(server).port()).into())
 }
 
 #[test]
@@ -149,15 +140,8 @@ fn many_datagrams_at_once_are_answered_each() {
             .expect("port 0 is free");
         let port = server.udp_addrs().next().expect("asked for").port();
         let hosts = if on.starts_with('0') { [1, 2] } else { [1, 1] };
-        let sockets: Vec<_> = (0..10)
-            .map(|i| {
-                let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-                let asked = SocketAddr::from(([127, 0, 0, hosts[i % 2]], port));
-                socket.connect(asked).expect("loopback");
-                socket.set_read_timeout(Some(LONG)).expect("not zero");
-                socket
-            })
-            .collect();
+        let sockets: Vec<_> =
+            (0..10).map(|i| datagrams_to(([127, 0, 0, hosts[i % 2]], port).into())).collect();
         // Short and long ones: the answers to the latter are in several pieces.
         let data = |xid: u32| vec![7; if xid.is_multiple_of(5) { 3000 } else { 30 }];
         for xid in 0..10 {

@@ -4,23 +4,17 @@
 mod server_peer;
 
 use std::io::Write;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use farcall::{Dispatch, Limits, Server};
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt::Linger};
-use server_peer::{ECHO, Echo, LATER, LONG, call, exchange, record};
+use server_peer::{ECHO, Echo, LATER, call, connect_to, exchange, record};
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("Linux").count()
-}
-
-fn connect(to: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(to).expect("it listens");
-    stream.set_read_timeout(Some(LONG)).expect("not zero");
-    stream
 }
 
 /// Ends the connection by a reset.
@@ -50,25 +44,25 @@ fn t14_connections_that_end_in_any_way_leave_nothing_behind() {
     let message = record(&call(1, ECHO, &[7; 1000]));
     for _ in 0..20 {
         // Gone before they are accepted.
-        (0..10).for_each(|_| reset(connect(to)));
-        (0..10).for_each(|_| drop(connect(to)));
+        (0..10).for_each(|_| reset(connect_to(to)));
+        (0..10).for_each(|_| drop(connect_to(to)));
         serve(2);
         // Gone in the middle of a call, before the answer, and with an answer that nobody reads.
         for end in [1, 3, 500, message.len()] {
-            let mut stream = connect(to);
+            let mut stream = connect_to(to);
             stream.write_all(&message[..end]).expect("taken in");
             serve(2);
             reset(stream);
         }
         // Half closed, and gone while a handler still has the call.
-        let mut stream = connect(to);
+        let mut stream = connect_to(to);
         stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
         stream.shutdown(Shutdown::Write).expect("open");
         serve(3);
         reset(stream);
         replies.try_recv().expect("called").send(Ok(farcall::xdr::Bytes::new()));
         // More than one source may have.
-        let crowd: Vec<_> = (0..60).map(|_| connect(to)).collect();
+        let crowd: Vec<_> = (0..60).map(|_| connect_to(to)).collect();
         serve(3);
         drop(crowd);
         serve(3);
@@ -76,6 +70,6 @@ fn t14_connections_that_end_in_any_way_leave_nothing_behind() {
     serve(10);
     assert_eq!(descriptors(), before);
     let running = server.start().expect("a thread");
-    exchange(&mut connect(to), 2, b"and it still serves");
+    exchange(&mut connect_to(to), 2, b"and it still serves");
     running.stop().expect("ends");
 }

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use farcall::xdr::Bytes;
-use farcall::{Dispatch, Limits, Running, Server, Stats};
-use server_peer::{ECHO, Echo, LATER, LONG, call, exchange, read_record, record, reply};
+use farcall::{Dispatch, Limits, Running, Server};
+use server_peer::{
+    ECHO, Echo, LATER, LONG, call, connect, exchange, read_record, record, reply, tcp_addr,
+    wait_for,
+};
 use socket2::{Domain, Socket, Type};
 
 fn serve(limits: Limits, echo: &Arc<Echo>) -> Running {
@@ -20,14 +23,6 @@ fn serve(limits: Limits, echo: &Arc<Echo>) -> Running {
         .shared_service(Arc::clone(echo) as Arc<dyn Dispatch>)
         .start()
         .expect("port 0 is free")
-}
-
-fn tcp_addr(server: &Running) -> SocketAddr {
-    server.tcp_addrs().next().expect("asked for")
-}
-
-fn connect(server: &Running) -> TcpStream {
-    connect_from([127, 0, 0, 1], tcp_addr(server))
 }
 
 fn connect_from(host: [u8; 4], to: SocketAddr) -> TcpStream {
@@ -43,19 +38,6 @@ fn is_closed(stream: &mut impl Read) -> bool {
     match stream.read(&mut [0]) {
         Ok(n) => n == 0,
         Err(e) => e.kind() == ErrorKind::ConnectionReset,
-    }
-}
-
-/// Waits for the counters to be as expected, which the server's thread may be about to do.
-fn wait_for(server: &Running, expected: impl Fn(&Stats) -> bool) -> Stats {
-    let until = std::time::Instant::now() + LONG;
-    loop {
-        let stats = server.stats();
-        if expected(&stats) {
-            return stats;
-        }
-        assert!(std::time::Instant::now() < until, "{stats}");
-        std::thread::yield_now();
     }
 }
 

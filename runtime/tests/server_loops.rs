@@ -4,7 +4,7 @@ mod server_peer;
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 use farcall::xdr::Bytes;
 use farcall::{Dispatch, Running, Server};
 use nix::poll::{PollFd, PollFlags, poll};
-use server_peer::{ECHO, Echo, LATER, LONG, call, exchange, read_record, record, reply};
+use server_peer::{
+    Echo, LATER, LONG, call, connect, connect_to, exchange, exchange_datagram, read_record, record,
+    reply, tcp_addr, udp_addr,
+};
 use socket2::{Domain, Socket, Type};
 
 fn serve(loops: usize, echo: &Arc<Echo>) -> Running {
@@ -26,13 +29,6 @@ fn serve(loops: usize, echo: &Arc<Echo>) -> Running {
         .expect("port 0 is free")
 }
 
-fn connect(server: &Running) -> TcpStream {
-    let stream = TcpStream::connect(server.tcp_addrs().next().expect("asked for"));
-    let stream = stream.expect("it listens");
-    stream.set_read_timeout(Some(LONG)).expect("not zero");
-    stream
-}
-
 #[test]
 fn every_loop_serves_its_part() {
     let (echo, _) = Echo::new();
@@ -43,15 +39,8 @@ fn every_loop_serves_its_part() {
             exchange(stream, i + 100 * round, b"over TCP");
         }
     }
-    let udp = server.udp_addrs().next().expect("asked for");
     for xid in 0..60 {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-        socket.connect(udp).expect("loopback");
-        socket.set_read_timeout(Some(LONG)).expect("not zero");
-        socket.send(&call(xid, ECHO, b"over UDP")).expect("loopback");
-        let mut buffer = [0; 100];
-        let n = socket.recv(&mut buffer).expect("an answer");
-        assert_eq!(buffer[..n], reply(xid, b"over UDP"));
+        exchange_datagram(udp_addr(&server), xid, b"over UDP");
     }
     assert_eq!(server.stats().executed, 240);
     let threads: HashSet<_> = echo.threads.lock().expect("not poisoned").iter().copied().collect();
@@ -76,7 +65,7 @@ fn connect_from(local: SocketAddr, to: SocketAddr) -> TcpStream {
 fn a_peer_that_comes_back_from_its_port_is_known() {
     let (echo, replies) = Echo::new();
     let server = serve(4, &echo);
-    let to = server.tcp_addrs().next().expect("asked for");
+    let to = tcp_addr(&server);
     for xid in 0..10 {
         let mut first = connect_from(([127, 0, 0, 1], 0).into(), to);
         let local = first.local_addr().expect("connected");
@@ -146,8 +135,7 @@ fn a_server_may_be_part_of_another_loop() {
         .expect("port 0 is free");
     let addr = server.tcp_addrs().next().expect("asked for");
     let client = thread::spawn(move || {
-        let mut stream = TcpStream::connect(addr).expect("it listens");
-        stream.set_read_timeout(Some(LONG)).expect("not zero");
+        let mut stream = connect_to(addr);
         (0..100).for_each(|xid| exchange(&mut stream, xid, b"from another thread"));
     });
     while !client.is_finished() {

@@ -3,27 +3,17 @@
 mod server_peer;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farcall::xdr::Bytes;
-use farcall::{Client, ClientOptions, Dispatch, Limits, PeerAddr, Procedure, Running, Server};
+use farcall::{Client, ClientOptions, Dispatch, Limits, PeerAddr, Procedure, Server};
 use server_peer::{
-    ECHO, Echo, INTERFACE, LATER, LONG, call, exchange, read_record, record, reply, serve,
+    ECHO, Echo, INTERFACE, LATER, LONG, call, connect, exchange, read_record, record, reply, serve,
+    tcp_addr,
 };
-
-fn connect(addr: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(addr).expect("it listens");
-    stream.set_read_timeout(Some(LONG)).expect("not zero");
-    stream.set_write_timeout(Some(LONG)).expect("not zero");
-    stream
-}
-
-fn tcp_addr(server: &Running) -> SocketAddr {
-    server.tcp_addrs().next().expect("asked for")
-}
 
 /// The peer has closed, by an end or a reset.
 fn assert_closed(stream: &mut TcpStream) {
@@ -38,7 +28,7 @@ fn assert_closed(stream: &mut TcpStream) {
 fn calls_in_pieces_and_pieces_of_calls_are_answered_in_order() {
     let (echo, _) = Echo::new();
     let server = serve(&echo);
-    let mut stream = connect(tcp_addr(&server));
+    let mut stream = connect(&server);
     let mut wire = Vec::new();
     for xid in 0..100 {
         wire.extend(record(&call(xid, ECHO, &[7; 50][..xid as usize % 50])));
@@ -55,7 +45,7 @@ fn calls_in_pieces_and_pieces_of_calls_are_answered_in_order() {
 fn a_record_of_many_fragments_is_one_call() {
     let (echo, _) = Echo::new();
     let server = serve(&echo);
-    let mut stream = connect(tcp_addr(&server));
+    let mut stream = connect(&server);
     let message = call(1, ECHO, b"in pieces");
     let mut wire = Vec::new();
     for (i, piece) in message.chunks(3).enumerate() {
@@ -72,7 +62,7 @@ fn a_record_of_many_fragments_is_one_call() {
 fn a_long_call_is_echoed() {
     let (echo, _) = Echo::new();
     let server = serve(&echo);
-    let mut stream = connect(tcp_addr(&server));
+    let mut stream = connect(&server);
     let data: Vec<u8> = (0..1_000_000u32).map(|i| i.to_be_bytes()[2]).collect();
     exchange(&mut stream, 1, &data);
     exchange(&mut stream, 2, b"and a short one");
@@ -82,7 +72,7 @@ fn a_long_call_is_echoed() {
 fn a_call_before_the_end_of_a_connection_is_answered() {
     let (echo, _) = Echo::new();
     let server = serve(&echo);
-    let mut stream = connect(tcp_addr(&server));
+    let mut stream = connect(&server);
     stream.write_all(&record(&call(1, ECHO, b"last words"))).expect("taken in");
     stream.shutdown(Shutdown::Write).expect("open");
     assert_eq!(read_record(&mut stream), reply(1, b"last words"));
@@ -93,11 +83,11 @@ fn a_call_before_the_end_of_a_connection_is_answered() {
 fn an_answer_that_is_owed_outlives_the_peers_last_words() {
     let (echo, replies) = Echo::new();
     let server = serve(&echo);
-    let mut stream = connect(tcp_addr(&server));
+    let mut stream = connect(&server);
     stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
     stream.shutdown(Shutdown::Write).expect("open");
     // What the server has read of another connection since shows that it saw the end.
-    exchange(&mut connect(tcp_addr(&server)), 2, b"");
+    exchange(&mut connect(&server), 2, b"");
     replies.recv_timeout(LONG).expect("called").send(Ok(Bytes::from_static(b"at last")));
     assert_eq!(read_record(&mut stream), reply(1, b"at last"));
     assert_closed(&mut stream);
@@ -114,14 +104,14 @@ fn t12_a_record_over_the_limit_ends_its_connection_only() {
         .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
         .start()
         .expect("port 0 is free");
-    let mut bystander = connect(tcp_addr(&server));
-    let mut hostile = connect(tcp_addr(&server));
+    let mut bystander = connect(&server);
+    let mut hostile = connect(&server);
     exchange(&mut hostile, 1, b"within");
     hostile.write_all(&record(&call(2, ECHO, &[0; 1000]))).expect("taken in");
     assert_closed(&mut hostile);
     // A message that is not a call, and one that is none at all.
     for bytes in [&reply(3, b"")[..], &[9; 12]] {
-        let mut confused = connect(tcp_addr(&server));
+        let mut confused = connect(&server);
         confused.write_all(&record(bytes)).expect("taken in");
         assert_closed(&mut confused);
     }
@@ -132,8 +122,8 @@ fn t12_a_record_over_the_limit_ends_its_connection_only() {
 fn t10_a_peer_that_never_reads_stops_itself_only() {
     let (echo, _) = Echo::new();
     let server = serve(&echo);
-    let mut bystander = connect(tcp_addr(&server));
-    let mut deaf = connect(tcp_addr(&server));
+    let mut bystander = connect(&server);
+    let mut deaf = connect(&server);
     let wire = record(&call(1, ECHO, &[0; 100_000]));
     deaf.set_nonblocking(true).expect("open");
     // Until the sockets and the server's queue are full, or far more than they may hold is taken.
@@ -168,12 +158,12 @@ fn above_the_limit_the_connection_that_was_silent_longest_goes() {
         .shared_service(Arc::clone(&echo) as Arc<dyn Dispatch>)
         .start()
         .expect("port 0 is free");
-    let mut first = connect(tcp_addr(&server));
+    let mut first = connect(&server);
     exchange(&mut first, 1, b"");
-    let mut second = connect(tcp_addr(&server));
+    let mut second = connect(&server);
     exchange(&mut second, 2, b"");
     exchange(&mut first, 3, b"");
-    let mut third = connect(tcp_addr(&server));
+    let mut third = connect(&server);
     exchange(&mut third, 4, b"");
     assert_closed(&mut second);
     exchange(&mut first, 5, b"");
@@ -183,7 +173,7 @@ fn above_the_limit_the_connection_that_was_silent_longest_goes() {
 fn a_stopped_server_still_sends_the_answers_it_owes() {
     let (echo, replies) = Echo::new();
     let server = serve(&echo);
-    let mut stream = connect(tcp_addr(&server));
+    let mut stream = connect(&server);
     stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
     let later = replies.recv_timeout(LONG).expect("called");
     server.handle().stop();
@@ -247,7 +237,7 @@ fn a_server_that_drains_leaves_its_path_to_the_next_one() {
 fn answers_leave_in_the_order_in_which_calls_finish() {
     let (echo, replies) = Echo::new();
     let server = serve(&echo);
-    let mut stream = connect(tcp_addr(&server));
+    let mut stream = connect(&server);
     let calls = (0..3).flat_map(|xid| record(&call(xid, LATER, b"")));
     stream.write_all(&calls.collect::<Vec<u8>>()).expect("taken in");
     let mut later: Vec<_> =
@@ -267,7 +257,7 @@ fn a_call_that_is_never_answered_does_not_keep_a_server_from_stopping() {
     limits.drain = Duration::from_millis(50);
     let server = Server::builder().tcp("127.0.0.1:0").limits(limits);
     let server = server.shared_service(echo as Arc<dyn Dispatch>).start().expect("port 0 is free");
-    let mut stream = connect(tcp_addr(&server));
+    let mut stream = connect(&server);
     stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
     let never = replies.recv_timeout(LONG).expect("called");
     server.stop().expect("ends");

@@ -2,17 +2,18 @@
 
 mod server_peer;
 
-use std::net::{TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use farcall::xdr::{Decoder, Encoder};
 use farcall::{
     Answer, Context, Dispatch, Fault, Interface, Limits, Procedure, ProcedureInfo, Program,
     Running, Server, ServerBuilder, Version,
 };
-use server_peer::{LONG, exchange, read_record, record};
+use server_peer::{
+    LONG, by, connect, datagrams_to, exchange, read_record, receive, record, udp_addr,
+};
 
 const WAIT: u32 = 1;
 const PANIC: u32 = 2;
@@ -36,40 +37,22 @@ struct Gate {
     go_on: Receiver<()>,
 }
 
-/// 1 waits for the test; 2 panics; 3 answers with its argument.
-struct Slow(Mutex<Gate>);
-
 /// The test's side of the gate.
 struct Keeper {
     begun: Receiver<Context>,
     go_on: Sender<()>,
 }
 
-impl Slow {
-    fn new() -> (Self, Keeper) {
-        let (begun, has_begun) = channel();
-        let (go, go_on) = channel();
-        (Self(Mutex::new(Gate { begun, go_on })), Keeper { begun: has_begun, go_on: go })
-    }
-}
-
-impl Dispatch for Slow {
-    fn interface(&self) -> &'static Interface {
-        &SLOW
-    }
-
-    fn dispatch(
-        &self,
-        cx: &Context,
-        procedure: Procedure,
-        args: &mut Decoder<'_>,
-        results: &mut Encoder,
-    ) -> Result<Answer, Fault> {
+/// Serves by workers: 1 waits for the test; 2 panics; 3 answers with its argument.
+fn start(workers: usize, more: impl FnOnce(ServerBuilder) -> ServerBuilder) -> (Running, Keeper) {
+    let ((begun, has_begun), (go, go_on)) = (channel(), channel());
+    let gate = Mutex::new(Gate { begun, go_on });
+    let slow = by(&SLOW, move |cx, procedure, args, results| {
         let n = args.u32()?;
         args.end()?;
         match procedure.0 {
             WAIT => {
-                let gate = self.0.lock().expect("not poisoned");
+                let gate = gate.lock().expect("not poisoned");
                 gate.begun.send(cx.clone()).map_err(|_| Fault::SystemErr)?;
                 gate.go_on.recv_timeout(LONG).map_err(|_| Fault::SystemErr)?;
             }
@@ -78,14 +61,10 @@ impl Dispatch for Slow {
         }
         results.u32(n);
         Ok(Answer::Now)
-    }
-}
-
-fn start(workers: usize, more: impl FnOnce(ServerBuilder) -> ServerBuilder) -> (Running, Keeper) {
-    let (slow, keeper) = Slow::new();
+    });
     let builder = Server::builder().udp("127.0.0.1:0").tcp("127.0.0.1:0");
     let server = more(builder.service(slow).workers(workers)).start().expect("port 0 is free");
-    (server, keeper)
+    (server, Keeper { begun: has_begun, go_on: go })
 }
 
 fn call(xid: u32, procedure: u32, n: u32) -> Vec<u8> {
@@ -95,13 +74,6 @@ fn call(xid: u32, procedure: u32, n: u32) -> Vec<u8> {
 
 fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
-}
-
-fn connect(server: &Running) -> TcpStream {
-    let addr = server.tcp_addrs().next().expect("asked for");
-    let stream = TcpStream::connect(addr).expect("it listens");
-    stream.set_read_timeout(Some(LONG)).expect("not zero");
-    stream
 }
 
 fn send(stream: &mut TcpStream, message: &[u8]) {
@@ -183,15 +155,11 @@ fn a_datagram_that_waited_too_long_is_dropped() {
     let mut stream = connect(&server);
     send(&mut stream, &call(1, WAIT, 1));
     let first = keeper.begun.recv_timeout(LONG).expect("begun");
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-    socket.connect(server.udp_addrs().next().expect("asked for")).expect("loopback");
-    socket.set_read_timeout(Some(LONG)).expect("not zero");
+    let socket = datagrams_to(udp_addr(&server));
     socket.send(&call(2, NUMBER, 2)).expect("loopback");
     // Procedure 0 is answered by the loop, after it has queued the other.
     socket.send(&words(&[3, 0, 2, SLOW.program.0, 1, 0, 0, 0, 0, 0])).expect("loopback");
-    let mut buffer = [0; 100];
-    let n = socket.recv(&mut buffer).expect("an answer");
-    assert_eq!(buffer[..n], words(&[3, 1, 0, 0, 0, 0]));
+    assert_eq!(receive(&socket), words(&[3, 1, 0, 0, 0, 0]));
     // A call over a stream waits as long as it takes.
     send(&mut stream, &call(4, NUMBER, 4));
     keeper.go_on.send(()).expect("it waits");

@@ -2,7 +2,7 @@
 
 mod server_peer;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use farcall::{Dispatch, Doing, Error, ServerBuilder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use server_peer::{ECHO, Echo, LONG, call, exchange, reply};
+use server_peer::{Echo, LONG, connect_to, exchange, exchange_datagram};
 use socket2::SockRef;
 
 /// Tells the process that it is the one with the sockets.
@@ -65,28 +65,17 @@ fn sockets_of_systemd_are_served() {
     // From now on the child is the only one that may answer.
     drop((udp, tcp, unix));
 
-    let mut stream = TcpStream::connect(tcp_addr.expect("bound")).expect("it listens");
-    stream.set_read_timeout(Some(LONG)).expect("not zero");
+    let mut stream = connect_to(tcp_addr.expect("bound"));
     exchange(&mut stream, 1, b"over TCP");
     let mut stream = UnixStream::connect(&path).expect("it listens");
     stream.set_read_timeout(Some(LONG)).expect("not zero");
     exchange(&mut stream, 2, b"over a Unix socket");
-    exchange_datagram(udp_addr.expect("bound"));
+    exchange_datagram(udp_addr.expect("bound"), 3, b"over UDP");
 
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
     assert!(child.wait().expect("ends").success());
     assert!(path.exists(), "it is systemd's");
     std::fs::remove_file(path).expect("there");
-}
-
-fn exchange_datagram(to: SocketAddr) {
-    let socket = UdpSocket::bind(LOCALHOST).expect("port 0 is free");
-    socket.connect(to).expect("loopback");
-    socket.set_read_timeout(Some(LONG)).expect("not zero");
-    socket.send(&call(3, ECHO, b"over UDP")).expect("loopback");
-    let mut buffer = [0; 100];
-    let n = socket.recv(&mut buffer).expect("an answer");
-    assert_eq!(buffer[..n], reply(3, b"over UDP"));
 }
 
 fn expect_a_refusal() {

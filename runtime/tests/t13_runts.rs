@@ -2,12 +2,11 @@
 
 mod server_peer;
 
-use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
 use farcall::{Dispatch, Server};
-use server_peer::{ECHO, Echo, LONG, call, reply};
+use server_peer::{ECHO, Echo, LONG, call, datagrams_to, receive, reply};
 
 /// Of each length.
 const DATAGRAMS: usize = 10_000;
@@ -27,8 +26,7 @@ fn t13_runts_leave_the_server_as_it_was() {
         .bind()
         .expect("port 0 is free");
     let to = server.udp_addrs().next().expect("asked for");
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-    socket.connect(to).expect("loopback");
+    let socket = datagrams_to(to);
     let message = call(7, ECHO, b"sixteen bytes...");
     assert_eq!(message.len(), WHOLE);
     for len in 0..=WHOLE {
@@ -46,12 +44,8 @@ fn t13_runts_leave_the_server_as_it_was() {
     assert_eq!(short, (40 * DATAGRAMS as u64, 20 * DATAGRAMS as u64, DATAGRAMS as u64), "{stats}");
 
     // Whoever answered is not read from any more; another asks now.
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-    socket.connect(to).expect("loopback");
-    socket.set_read_timeout(Some(LONG)).expect("not zero");
+    let socket = datagrams_to(to);
     socket.send(&call(8, ECHO, b"a good one")).expect("loopback");
     assert!(server.poll_once(Some(LONG)).expect("serves"));
-    let mut buffer = [0; 100];
-    let n = socket.recv(&mut buffer).expect("an answer");
-    assert_eq!(buffer[..n], reply(8, b"a good one"));
+    assert_eq!(receive(&socket), reply(8, b"a good one"));
 }

@@ -5,15 +5,14 @@ mod server_peer;
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 
-use farcall::xdr::{Decoder, Encoder};
-use farcall::{
-    Answer, Context, Dispatch, Fault, Interface, Limits, Procedure, Running, Server, Stats,
+use farcall::{Answer, Fault, Limits, Running, Server};
+use server_peer::{
+    ECHO, INTERFACE, LONG, by, call, connect, datagrams_to, read_record, receive, record, reply,
+    udp_addr, wait_for,
 };
-use server_peer::{ECHO, INTERFACE, LONG, call, read_record, record, reply};
 
 /// Calls that may wait for the worker, the one that it has included.
 const ROOM: u32 = 20;
@@ -21,64 +20,28 @@ const ROOM: u32 = 20;
 /// Calls that come meanwhile.
 const OFFERED: u32 = 200;
 
-/// Answers with its argument, once the test lets it.
-struct Gated(Mutex<Receiver<()>>);
-
-impl Gated {
-    fn new() -> (Self, Sender<()>) {
-        let (go_on, gate) = channel();
-        (Self(Mutex::new(gate)), go_on)
-    }
-}
-
-impl Dispatch for Gated {
-    fn interface(&self) -> &'static Interface {
-        &INTERFACE
-    }
-
-    fn dispatch(
-        &self,
-        _cx: &Context,
-        _procedure: Procedure,
-        args: &mut Decoder<'_>,
-        results: &mut Encoder,
-    ) -> Result<Answer, Fault> {
+/// A worker that answers with its argument, once the test lets it.
+fn serve() -> (Running, Sender<()>) {
+    let (go_on, gate) = channel();
+    let gate = Mutex::new(gate);
+    let gated = by(&INTERFACE, move |_, _, args, results| {
         let data = args.opaque(u32::MAX)?;
-        let gate = self.0.lock().map_err(|_| Fault::SystemErr)?;
+        let gate = gate.lock().map_err(|_| Fault::SystemErr)?;
         gate.recv_timeout(LONG).map_err(|_| Fault::SystemErr)?;
         results.opaque(&data, u32::MAX)?;
         Ok(Answer::Now)
-    }
-}
-
-fn serve() -> (Running, Sender<()>) {
-    let (service, go_on) = Gated::new();
+    });
     let mut limits = Limits::default();
     limits.calls = ROOM as usize;
     let server = Server::builder()
         .udp("127.0.0.1:0")
         .tcp("127.0.0.1:0")
         .limits(limits)
-        .service(service)
+        .service(gated)
         .workers(1)
         .start()
         .expect("port 0 is free");
     (server, go_on)
-}
-
-fn connect(to: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(to).expect("it listens");
-    stream.set_read_timeout(Some(LONG)).expect("not zero");
-    stream
-}
-
-/// Waits for the counters to be as expected, which the server's thread may be about to do.
-fn wait_for(server: &Running, expected: impl Fn(&Stats) -> bool) {
-    let until = std::time::Instant::now() + LONG;
-    while !expected(&server.stats()) {
-        assert!(std::time::Instant::now() < until, "{}", server.stats());
-        std::thread::yield_now();
-    }
 }
 
 /// Arguments of many sizes.
@@ -93,8 +56,7 @@ fn system_err(xid: u32) -> Vec<u8> {
 #[test]
 fn t27_calls_over_streams_beyond_what_may_wait_are_refused_at_once() {
     let (server, go_on) = serve();
-    let to = server.tcp_addrs().next().expect("asked for");
-    let mut streams: Vec<_> = (0..10).map(|_| connect(to)).collect();
+    let mut streams: Vec<_> = (0..10).map(|_| connect(&server)).collect();
     for round in 0..3 {
         let mut answers = HashMap::new();
         for xid in 0..OFFERED {
@@ -123,28 +85,20 @@ fn t27_calls_over_streams_beyond_what_may_wait_are_refused_at_once() {
 #[test]
 fn t27_datagrams_beyond_what_may_wait_are_dropped_and_may_be_sent_again() {
     let (server, go_on) = serve();
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-    socket.connect(server.udp_addrs().next().expect("asked for")).expect("loopback");
-    socket.set_read_timeout(Some(LONG)).expect("not zero");
+    let socket = datagrams_to(udp_addr(&server));
     let send = |xid| socket.send(&call(xid, ECHO, b"again and again")).expect("loopback");
-    let receive = || {
-        let mut buffer = vec![0; 100];
-        let n = socket.recv(&mut buffer).expect("an answer");
-        buffer.truncate(n);
-        buffer
-    };
     for xid in 0..ROOM + 10 {
         send(xid);
     }
     wait_for(&server, |stats| stats.too_many_calls == 10);
     for xid in 0..ROOM {
         go_on.send(()).expect("it waits");
-        assert_eq!(receive(), reply(xid, b"again and again"));
+        assert_eq!(receive(&socket), reply(xid, b"again and again"));
     }
     for xid in ROOM..ROOM + 10 {
         go_on.send(()).expect("it waits");
         send(xid);
-        assert_eq!(receive(), reply(xid, b"again and again"));
+        assert_eq!(receive(&socket), reply(xid, b"again and again"));
     }
     assert_eq!(server.stats().executed, u64::from(ROOM) + 10);
 }

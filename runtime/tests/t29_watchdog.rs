@@ -3,15 +3,15 @@
 
 mod server_peer;
 
-use std::net::TcpStream;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
-use farcall::xdr::{Decoder, Encoder};
-use farcall::{Answer, Context, Dispatch, Fault, Interface, Procedure, Server};
+use farcall::{Answer, Fault, Procedure, Server};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use server_peer::{INTERFACE, LONG, TWICE, call, exchange, read_record, record, reply};
+use server_peer::{
+    INTERFACE, LONG, TWICE, by, call, connect, exchange, read_record, record, reply,
+};
 
 /// Gives what is logged of TWICE to the test: on a machine that is busy others may take long, too.
 struct Lines(Mutex<Sender<(Level, String)>>);
@@ -31,44 +31,25 @@ impl Log for Lines {
     fn flush(&self) {}
 }
 
-/// Answers at once, TWICE when the test says so.
-struct Stuck {
-    go_on: Mutex<Receiver<()>>,
-}
-
-impl Dispatch for Stuck {
-    fn interface(&self) -> &'static Interface {
-        &INTERFACE
-    }
-
-    fn dispatch(
-        &self,
-        _: &Context,
-        procedure: Procedure,
-        args: &mut Decoder<'_>,
-        results: &mut Encoder,
-    ) -> Result<Answer, Fault> {
-        if procedure == Procedure(TWICE) {
-            let go_on = self.go_on.lock().expect("not poisoned").recv_timeout(LONG);
-            go_on.map_err(|_| Fault::SystemErr)?;
-        }
-        results.opaque(&args.opaque(u32::MAX)?, u32::MAX)?;
-        Ok(Answer::Now)
-    }
-}
-
 #[test]
 fn t29_a_handler_that_keeps_its_loop_is_told_of_once() {
     let (lines, logged) = channel();
     log::set_logger(Box::leak(Box::new(Lines(Mutex::new(lines))))).expect("there is none");
     log::set_max_level(LevelFilter::Info);
     let (go, go_on) = channel();
-    let stuck = Arc::new(Stuck { go_on: Mutex::new(go_on) });
-    let server = Server::builder().tcp("127.0.0.1:0").shared_service(stuck as Arc<dyn Dispatch>);
-    let server = server.start().expect("port 0 is free");
-    let addr = server.tcp_addrs().next().expect("asked for");
-    let mut stream = TcpStream::connect(addr).expect("it listens");
-    stream.set_read_timeout(Some(LONG)).expect("not zero");
+    let go_on = Mutex::new(go_on);
+    // Answers at once, TWICE when the test says so.
+    let stuck = by(&INTERFACE, move |_, procedure, args, results| {
+        if procedure == Procedure(TWICE) {
+            let go_on = go_on.lock().expect("not poisoned").recv_timeout(LONG);
+            go_on.map_err(|_| Fault::SystemErr)?;
+        }
+        results.opaque(&args.opaque(u32::MAX)?, u32::MAX)?;
+        Ok(Answer::Now)
+    });
+    let server = Server::builder().tcp("127.0.0.1:0").service(stuck).start();
+    let server = server.expect("port 0 is free");
+    let mut stream = connect(&server);
     for xid in [1, 2] {
         exchange(&mut stream, xid, b"at once");
         let begun = Instant::now();

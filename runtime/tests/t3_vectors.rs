@@ -4,11 +4,14 @@
 mod server_peer;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use farcall::{Dispatch, Running, Server};
-use server_peer::{ECHO, Echo, INTERFACE, LONG, call, exchange, read_record, record, reply};
+use server_peer::{
+    ECHO, Echo, INTERFACE, call, connect, datagrams_to, exchange, read_record, receive, record,
+    reply, udp_addr,
+};
 
 const PROGRAM: u32 = INTERFACE.program.0;
 
@@ -76,31 +79,10 @@ fn serve(strict: bool) -> Running {
         .expect("port 0 is free")
 }
 
-fn stream_to(server: &Running) -> TcpStream {
-    let to = server.tcp_addrs().next().expect("asked for");
-    let stream = TcpStream::connect(to).expect("it listens");
-    stream.set_read_timeout(Some(LONG)).expect("not zero");
-    stream
-}
-
-fn socket_to(server: &Running) -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-    socket.connect(server.udp_addrs().next().expect("asked for")).expect("loopback");
-    socket.set_read_timeout(Some(LONG)).expect("not zero");
-    socket
-}
-
-fn receive(socket: &UdpSocket) -> Vec<u8> {
-    let mut buffer = vec![0; 65_536];
-    let n = socket.recv(&mut buffer).expect("an answer");
-    buffer.truncate(n);
-    buffer
-}
-
 #[test]
 fn t3_malformed_calls_are_answered_and_forgotten() {
     let server = serve(false);
-    let (mut stream, socket) = (stream_to(&server), socket_to(&server));
+    let (mut stream, socket) = (connect(&server), datagrams_to(udp_addr(&server)));
     for (what, words, more, expected) in vectors() {
         let message = [bytes(&words), vec![0; more]].concat();
         stream.write_all(&record(&message)).expect("taken in");
@@ -118,8 +100,8 @@ fn t3_malformed_calls_are_answered_and_forgotten() {
 #[test]
 fn t3_what_is_no_call_is_not_answered() {
     let server = serve(false);
-    let socket = socket_to(&server);
-    let (mut stream, cut) = (stream_to(&server), bytes(&[7, 0, 2, PROGRAM, 1, ECHO, 0, 400]));
+    let socket = datagrams_to(udp_addr(&server));
+    let (mut stream, cut) = (connect(&server), bytes(&[7, 0, 2, PROGRAM, 1, ECHO, 0, 400]));
     let none: [Vec<u8>; 4] = [
         bytes(&[7, 1, 0, 0, 0, 0]),
         bytes(&[7, 2, 2, PROGRAM, 1, ECHO, 0, 0, 0, 0, 0]),
@@ -129,7 +111,7 @@ fn t3_what_is_no_call_is_not_answered() {
     for message in &none {
         socket.send(message).expect("loopback");
         // Who sends such a thing is no client: the stream ends.
-        let mut confused = stream_to(&server);
+        let mut confused = connect(&server);
         confused.write_all(&record(message)).expect("taken in");
         assert!(is_closed(&mut confused), "after {} bytes", message.len());
     }
@@ -156,7 +138,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 #[test]
 fn t7_bytes_that_are_too_many_leave_the_connection_as_it_was() {
     let (lenient, strict) = (serve(false), serve(true));
-    let (mut taken, mut refused) = (stream_to(&lenient), stream_to(&strict));
+    let (mut taken, mut refused) = (connect(&lenient), connect(&strict));
     let lengths = (1..=64).chain([100, 1000, 4095, 4096]);
     for more in lengths.clone() {
         let message = record(&[call(7, ECHO, b"abcd"), vec![1; more]].concat());

@@ -5,13 +5,10 @@ mod server_peer;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use farcall::{Dispatch, Server};
 use nix::sys::resource::{Resource, getrlimit};
-use server_peer::{ECHO, Echo, LONG, call, exchange, reply};
+use server_peer::{Echo, connect, exchange, exchange_datagram, udp_addr};
 
 /// Tells the process that it is the one that serves.
 const INSIDE: &str = "FARCALL_TEST_DESCRIPTORS";
@@ -29,25 +26,11 @@ fn status(key: &str) -> u64 {
 fn serve() {
     let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("known");
     let (echo, _) = Echo::new();
-    let server = Server::builder()
-        .udp("127.0.0.1:0")
-        .tcp("127.0.0.1:0")
-        .shared_service(echo as Arc<dyn Dispatch>)
-        .start()
-        .expect("port 0 is free");
-    let tcp = server.tcp_addrs().next().expect("asked for");
+    let server = server_peer::serve(&echo);
     for xid in 0..200 {
-        let mut stream = TcpStream::connect(tcp).expect("it listens");
-        stream.set_read_timeout(Some(LONG)).expect("not zero");
-        exchange(&mut stream, xid, b"over TCP");
+        exchange(&mut connect(&server), xid, b"over TCP");
     }
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
-    socket.connect(server.udp_addrs().next().expect("asked for")).expect("loopback");
-    socket.set_read_timeout(Some(LONG)).expect("not zero");
-    socket.send(&call(1, ECHO, b"over UDP")).expect("loopback");
-    let mut buffer = [0; 100];
-    let n = socket.recv(&mut buffer).expect("an answer");
-    assert_eq!(buffer[..n], reply(1, b"over UDP"));
+    exchange_datagram(udp_addr(&server), 1, b"over UDP");
     assert_eq!(server.stats().executed, 201);
     println!("descriptors {limit} resident {} virtual {}", status("VmHWM:"), status("VmPeak:"));
 }

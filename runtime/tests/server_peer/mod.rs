@@ -2,15 +2,16 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use farcall::xdr::{Bytes, Decoder, Encoder};
 use farcall::{
     Answer, Context, Dispatch, Fault, Interface, PeerAddr, Procedure, ProcedureInfo, Program,
-    Reply, Running, Server, Version,
+    Reply, Running, Server, Stats, Version,
 };
 
 /// No answer takes as long as this; a test that waits for it has failed.
@@ -88,6 +89,39 @@ impl Dispatch for Echo {
     }
 }
 
+/// A service that `run` is all of.
+pub(crate) struct By<F> {
+    interface: &'static Interface,
+    run: F,
+}
+
+pub(crate) fn by<F>(interface: &'static Interface, run: F) -> By<F>
+where
+    F: Fn(&Context, Procedure, &mut Decoder<'_>, &mut Encoder) -> Result<Answer, Fault>,
+{
+    By { interface, run }
+}
+
+impl<F> Dispatch for By<F>
+where
+    F: Fn(&Context, Procedure, &mut Decoder<'_>, &mut Encoder) -> Result<Answer, Fault>,
+    F: Send + Sync + 'static,
+{
+    fn interface(&self) -> &'static Interface {
+        self.interface
+    }
+
+    fn dispatch(
+        &self,
+        cx: &Context,
+        procedure: Procedure,
+        args: &mut Decoder<'_>,
+        results: &mut Encoder,
+    ) -> Result<Answer, Fault> {
+        (self.run)(cx, procedure, args, results)
+    }
+}
+
 pub(crate) fn serve(echo: &Arc<Echo>) -> Running {
     Server::builder()
         .udp("127.0.0.1:0")
@@ -95,6 +129,61 @@ pub(crate) fn serve(echo: &Arc<Echo>) -> Running {
         .shared_service(Arc::clone(echo) as Arc<dyn Dispatch>)
         .start()
         .expect("port 0 is free")
+}
+
+pub(crate) fn tcp_addr(server: &Running) -> SocketAddr {
+    server.tcp_addrs().next().expect("asked for")
+}
+
+pub(crate) fn udp_addr(server: &Running) -> SocketAddr {
+    server.udp_addrs().next().expect("asked for")
+}
+
+pub(crate) fn connect(server: &Running) -> TcpStream {
+    connect_to(tcp_addr(server))
+}
+
+pub(crate) fn connect_to(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).expect("it listens");
+    stream.set_read_timeout(Some(LONG)).expect("not zero");
+    stream.set_write_timeout(Some(LONG)).expect("not zero");
+    stream
+}
+
+/// A socket that sends there, and hears of nobody else.
+pub(crate) fn datagrams_to(addr: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("port 0 is free");
+    socket.connect(addr).expect("loopback");
+    socket.set_read_timeout(Some(LONG)).expect("not zero");
+    socket
+}
+
+/// The next datagram.
+pub(crate) fn receive(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 65_536];
+    let n = socket.recv(&mut buffer).expect("an answer");
+    buffer.truncate(n);
+    buffer
+}
+
+/// Sends a call in a datagram and expects its echo.
+pub(crate) fn exchange_datagram(to: SocketAddr, xid: u32, data: &[u8]) {
+    let socket = datagrams_to(to);
+    socket.send(&call(xid, ECHO, data)).expect("loopback");
+    assert_eq!(receive(&socket), reply(xid, data));
+}
+
+/// Waits for the counters to be as expected, which the server's thread may be about to do.
+pub(crate) fn wait_for(server: &Running, expected: impl Fn(&Stats) -> bool) -> Stats {
+    let until = Instant::now() + LONG;
+    loop {
+        let stats = server.stats();
+        if expected(&stats) {
+            return stats;
+        }
+        assert!(Instant::now() < until, "{stats}");
+        thread::yield_now();
+    }
 }
 
 /// A call without a record mark.
