@@ -33,6 +33,15 @@ pub(crate) fn of_port(port: u16) -> Vec<Holder> {
     holders
 }
 
+/// Whether anybody is at a port over `udp` or `tcp`; `None` if the system does not tell.
+pub(crate) fn is_held(protocol: &str, port: u16) -> Option<bool> {
+    let folder = Path::new("/proc/self/net");
+    let v4 = fs::read_to_string(folder.join(protocol)).ok()?;
+    // Without IPv6 there is none.
+    let v6 = fs::read_to_string(folder.join(format!("{protocol}6"))).unwrap_or_default();
+    Some([v4, v6].iter().any(|table| !inodes(table, port).is_empty()))
+}
+
 /// The inodes of sockets at a local port, of a table in `/proc/self/net`.
 fn inodes(table: &str, port: u16) -> Vec<String> {
     let row = |line: &str| {
@@ -98,6 +107,10 @@ mod tests {
             let pids: Vec<_> = of_port(port).into_iter().map(|holder| holder.pid).collect();
             assert!(pids.contains(&std::process::id()), "{port} {pids:?}");
         }
+        assert_eq!(is_held("tcp", addr.port()), Some(true));
+        assert_eq!(is_held("udp", udp.local_addr().expect("bound").port()), Some(true));
+        assert_eq!(is_held("udp", 0), Some(false));
+        assert_eq!(is_held("none", 0), None);
     }
 
     #[test]

@@ -9,18 +9,28 @@ use farcall::bind::Uaddr;
 use farcall::{Netid, Program, Version};
 use socket2::{Domain, Socket, Type};
 
+use crate::holder;
 use crate::registry::Entry;
 
-/// Whether it is certain that nobody on this host has the address: it could be bound. What is no
-/// IP address, or needs a privilege that is missing, is not certain.
+/// Whether it is certain that nobody on this host has the address: it could be bound, or, if that
+/// is for root, the system lists no socket at its port. What is no IP address is not certain.
 pub(crate) fn is_dead(entry: &Entry) -> bool {
-    let ty = match Netid::from_name(&entry.netid) {
-        Some(Netid::Udp | Netid::Udp6) => Type::DGRAM,
-        Some(Netid::Tcp | Netid::Tcp6) => Type::STREAM,
+    let (ty, sockets) = match Netid::from_name(&entry.netid) {
+        Some(Netid::Udp | Netid::Udp6) => (Type::DGRAM, "udp"),
+        Some(Netid::Tcp | Netid::Tcp6) => (Type::STREAM, "tcp"),
         _ => return false,
     };
     let Ok(Uaddr::Ip(addr)) = entry.address.parse() else { return false };
-    addr.port() != 0 && bind(addr, ty).is_ok()
+    if addr.port() == 0 {
+        return false;
+    }
+    match bind(addr, ty) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            holder::is_held(sockets, addr.port()) == Some(false)
+        }
+        Err(_) => false,
+    }
 }
 
 fn bind(addr: SocketAddr, ty: Type) -> io::Result<()> {

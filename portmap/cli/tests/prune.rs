@@ -13,6 +13,7 @@ use farcall_portmap::stats::Protocol;
 use farcall_portmap::{Portmap, Service};
 
 use support::Daemon;
+use support::port111::{OnPort111, inside, make_state_folder};
 
 const P: Program = Program(0x2000_0001);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,7 +52,7 @@ fn udp() -> (UdpSocket, String) {
 }
 
 #[test]
-fn a_lookup_removes_what_nobody_has() {
+fn t26_a_lookup_removes_what_nobody_has() {
     let portmap = pruning();
     let ((dead, dead_address), (alive, address)) = (udp(), udp());
     set(&portmap, 1, "udp", &address);
@@ -67,7 +68,7 @@ fn a_lookup_removes_what_nobody_has() {
 }
 
 #[test]
-fn every_kind_of_lookup_does() {
+fn t26_every_kind_of_lookup_does() {
     for kind in 0..3 {
         let portmap = pruning();
         let ((alive, address), (dead, dead_address)) = (udp(), udp());
@@ -128,7 +129,7 @@ fn connections_that_a_dead_server_has_left_do_not_keep_it() {
 }
 
 #[test]
-fn the_daemon_does_so_unless_it_is_told_not_to() {
+fn t26_the_daemon_does_so_unless_it_is_told_not_to() {
     for (options, left) in [(&["-L"][..], None), (&["-L", "--no-prune"], Some(()))] {
         let daemon = Daemon::start_safe(options);
         let portmapper = Portmapper::at(daemon.v4()).timeout(PATIENCE);
@@ -141,5 +142,29 @@ fn the_daemon_does_so_unless_it_is_told_not_to() {
         assert_eq!(port.map(drop), left, "{options:?}");
         let entries = portmapper.dump().expect("a table");
         assert_eq!(entries.iter().any(|entry| entry.program == P), left.is_some());
+    }
+}
+
+/// The daemon is no longer root when it is asked.
+#[test]
+fn t26_root_s_ports_are_looked_up_in_the_list_of_sockets() {
+    if !inside("t26_root_s_ports_are_looked_up_in_the_list_of_sockets", &[]) {
+        return;
+    }
+    make_state_folder();
+    let _portmapd = OnPort111::portmapd(&[]);
+    let portmapper = Portmapper::local().timeout(PATIENCE);
+    let socket = UdpSocket::bind("127.0.0.1:700").expect("root may");
+    let address = Uaddr::Ip(socket.local_addr().expect("bound"));
+    let registration = Registration::new(P, Version(1), Netid::Udp, address);
+    portmapper.set(&registration).expect("accepted");
+    let by_udp = Portmapper::at(([127, 0, 0, 1], 111).into()).timeout(PATIENCE);
+    let found = || by_udp.getport(P, Version(1), Netid::Udp).expect("an answer");
+    assert_eq!(found(), Some(700));
+    drop(socket);
+    let until = Instant::now() + PATIENCE;
+    while found().is_some() {
+        assert!(Instant::now() < until, "a dead service is still advertised");
+        std::thread::yield_now();
     }
 }
