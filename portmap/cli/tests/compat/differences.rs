@@ -8,13 +8,13 @@ pub(crate) enum Because {
     Quota,
     Dead,
     LargeDatagram,
-    Text,
     RpcVersion,
     NoCall,
     Fragments,
     CutDatagram,
     UnknownTransport,
     AnotherNetwork,
+    Text,
     BadPort,
     Foreign,
     Case,
@@ -39,7 +39,7 @@ const fn row(
 }
 
 /// Safe by default, and each with a switch.
-pub(crate) const ON_PURPOSE: [Difference; 6] = [
+pub(crate) const ON_PURPOSE: [Difference; 5] = [
     row(Because::Loopback, "any user registers by loopback as `unknown`", &["-L"]),
     row(
         Because::Reserved,
@@ -49,11 +49,10 @@ pub(crate) const ON_PURPOSE: [Difference; 6] = [
     row(Because::Quota, "a user may register without bound", &["--max-per-uid", "100000"]),
     row(Because::Dead, "a service that has died is advertised for ever", &["--no-prune"]),
     row(Because::LargeDatagram, "a large list goes over UDP to anybody", &["--udp-dump", "full"]),
-    row(Because::Text, "text with control characters, or of any length", &[]),
 ];
 
 /// What nobody wants back: no answer, a connection that is lost, an answer that leads nowhere.
-pub(crate) const FAULTS: [Difference; 10] = [
+pub(crate) const FAULTS: [Difference; 11] = [
     row(Because::RpcVersion, "no answer to a version of RPC other than 2", &[]),
     row(Because::NoCall, "a record without a whole header ends the connection", &[]),
     row(Because::Fragments, "so does one of two fragments, or of more than 9,000 bytes", &[]),
@@ -68,6 +67,11 @@ pub(crate) const FAULTS: [Difference; 10] = [
     row(
         Because::AnotherNetwork,
         "a caller that does not name an address of this host is told that of the first interface",
+        &[],
+    ),
+    row(
+        Because::Text,
+        "control characters, and text of any length, are registered and listed",
         &[],
     ),
     row(Because::BadPort, "version 2: port 70000 is registered as 4464", &[]),

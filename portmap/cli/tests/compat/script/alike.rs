@@ -389,6 +389,21 @@ impl Script {
         self.ask("unset all", USER, 4, 2, &rpcb(R, 1, "", ""));
         self.ask("unset a port", another, 2, 2, &words(&[R, 2, 17, 9]));
         self.dump();
+        self.claims();
+    }
+
+    /// Who it is, is not what a credential or the owner in a registration says.
+    fn claims(&mut self) {
+        let root = words(&[1, 20, 7, 0, 0, 0, 0]);
+        let as_root = |procedure, args: &[u8]| {
+            let header = words(&[XID, 0, 2, PORTMAPPER, 3, procedure]);
+            [&header, &root, &words(&[0, 0]), args].concat()
+        };
+        let mapping = [words(&[R, 3]), ["tcp", "0.0.0.0.8.31", "superuser"].map(string).concat()];
+        self.send("set as root", USER, 3, 1, as_root(1, &mapping.concat()));
+        self.send("unset as root", USER, 3, 2, as_root(2, &rpcb(P, 1, "", "")));
+        self.dump();
+        self.unset(UNIX, R, 3);
     }
 
     /// Of root, whose word is taken.

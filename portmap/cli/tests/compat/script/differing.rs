@@ -14,13 +14,13 @@ impl Script {
         self.by(Because::Quota, Self::many);
         self.by(Because::Dead, Self::dead);
         self.by(Because::LargeDatagram, Self::large_datagrams);
-        self.by(Because::Text, Self::text);
         self.by(Because::RpcVersion, Self::rpc_versions);
         self.by(Because::NoCall, Self::no_calls);
         self.by(Because::Fragments, Self::fragments);
         self.by(Because::CutDatagram, Self::cut_datagrams);
         self.by(Because::UnknownTransport, Self::unknown_transports);
         self.by(Because::AnotherNetwork, Self::networks);
+        self.by(Because::Text, Self::text);
         self.by(Because::BadPort, Self::bad_ports);
         self.by(Because::Foreign, Self::foreign);
         self.by(Because::Case, Self::case);
