@@ -98,7 +98,7 @@ const FIRST_UNRESERVED: u16 = 1024;
 const AMPLIFICATION: usize = 3;
 
 /// The most that is sent to anybody over UDP, as rpcbind has it.
-const LARGEST_DATAGRAM: usize = 9000;
+pub(crate) const LARGEST_DATAGRAM: usize = 9000;
 
 const PORTMAPPER: u32 = 100_000;
 const NFS: u32 = 100_003;

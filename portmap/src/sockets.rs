@@ -11,6 +11,7 @@ use farcall::{Limits, Netid, Server, ServerBuilder};
 use socket2::{Domain, Socket, Type};
 
 use crate::Portmap;
+use crate::access::LARGEST_DATAGRAM;
 
 /// The port that every portmapper has.
 pub const PORT: u16 = 111;
@@ -105,6 +106,7 @@ pub(crate) fn bind(
 fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.records.bytes = 16 << 10;
+    limits.datagram = LARGEST_DATAGRAM;
     limits.connections = Some(512);
     limits.output = 64 << 10;
     limits.total_buffered = 2 << 20;
