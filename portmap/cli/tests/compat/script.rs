@@ -51,17 +51,29 @@ struct Script {
     because: Option<Because>,
 }
 
-pub(crate) fn script() -> Vec<Request> {
-    let mut script = Script::default();
-    for (caller, program, version, netid, address) in REGISTERED {
-        script.set(caller, program, version, netid, address);
-    }
+/// What both answer alike, however `portmapd` is started.
+pub(crate) fn alike() -> Vec<Request> {
+    let mut script = Script::registered();
     script.alike();
+    script.requests
+}
+
+/// What shows each row of the tables of differences.
+pub(crate) fn differing() -> Vec<Request> {
+    let mut script = Script::registered();
     script.differing();
     script.requests
 }
 
 impl Script {
+    fn registered() -> Self {
+        let mut script = Self::default();
+        for (caller, program, version, netid, address) in REGISTERED {
+            script.set(caller, program, version, netid, address);
+        }
+        script
+    }
+
     fn ask(&mut self, what: &str, caller: Caller, version: u32, procedure: u32, args: &[u8]) {
         self.send(what, caller, version, procedure, call(version, procedure, args));
     }

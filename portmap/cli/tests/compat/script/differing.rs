@@ -55,6 +55,8 @@ impl Script {
             (R, "udp", "10.9.8.7.8.1"),
             (R, "tcp6", "0.0.0.0.8.1"),
             (R, "sctp", "0.0.0.0.8.1"),
+            (R, "", "0.0.0.0.8.1"),
+            (R, "tcp", ""),
         ] {
             self.ask("set", USER, 3, 1, &rpcb(program, 1, netid, address));
             self.ask("unset", USER, 3, 2, &rpcb(program, 1, netid, ""));
