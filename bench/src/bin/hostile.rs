@@ -2,7 +2,8 @@
 //!
 //! The numbers are those of `docs/hardening.md`. Each row is a server of its own, in this process,
 //! and so are those who misbehave: what they take of the processors counts too. Rows take turns
-//! with a row in which there is nobody else.
+//! with a row in which there is nobody else. The last columns are what the server's loop itself
+//! takes of a processor.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
@@ -66,15 +67,19 @@ const ROWS: [Row; 8] = [
 fn main() -> Result<(), Failure> {
     let settings = Settings::from_args()?;
     let lasts = settings.seconds("secs", 5.0)?;
-    println!("{:34} {:>9} {:>9} {:>9}   alone: p99", "", "p50", "p99", "most");
+    println!("{:34} {:>9} {:>9} {:>9}  busy   alone: p99  busy", "", "p50", "p99", "most");
     for row in ROWS {
-        let alone = measure(&settings.address, &row, false, lasts)?;
-        let beside = measure(&settings.address, &row, true, lasts)?;
+        let (alone, alone_busy) = measure(&settings.address, &row, false, lasts)?;
+        let (beside, busy) = measure(&settings.address, &row, true, lasts)?;
         let time = |histogram: &Histogram, part| {
             format!("{:.1?}", Duration::from_nanos(histogram.quantile(part)))
         };
         let [p50, p99, most] = [0.5, 0.99, 1.0].map(|part| time(&beside, part));
-        println!("{:34} {p50:>9} {p99:>9} {most:>9}   {:>9}", row.what, time(&alone, 0.99));
+        let alone = time(&alone, 0.99);
+        println!(
+            "{:34} {p50:>9} {p99:>9} {most:>9} {busy:>4.0}%    {alone:>9} {alone_busy:>4.0}%",
+            row.what
+        );
     }
     Ok(())
 }
@@ -88,13 +93,14 @@ fn serve(host: &str, workers: usize) -> farcall::Result<Running> {
     server.service(v1::Server::new(Service)).workers(workers).start()
 }
 
-/// What the peer that behaves waits, with or without others.
+/// What the peer that behaves waits, with or without others, and what of a processor the server's
+/// loop took meanwhile, in percent.
 fn measure(
     host: &str,
     row: &Row,
     is_attacked: bool,
     lasts: Duration,
-) -> Result<Histogram, Failure> {
+) -> Result<(Histogram, f64), Failure> {
     let server = serve(host, row.workers)?;
     let (udp, tcp) = (server.udp_addrs().next(), server.tcp_addrs().next());
     let target = Target { udp: udp.ok_or("no UDP")?, tcp: tcp.ok_or("no TCP")? };
@@ -104,13 +110,28 @@ fn measure(
             scope.spawn(|| if is_attacked { (row.attack)(target, &stop) } else { Ok(()) });
         // It has begun by then.
         thread::sleep(Duration::from_millis(300));
+        let (before, begin) = (server_time()?, Instant::now());
         let waits = behave(target.tcp, row.connects, lasts);
+        let busy = (server_time()? - before).as_secs_f64() / begin.elapsed().as_secs_f64() * 100.0;
         stop.store(true, Relaxed);
         attacker.join().map_err(|_| "the attacker panicked")??;
-        waits
+        Ok((waits?, busy))
     });
     server.stop()?;
     waits
+}
+
+/// The processor's time that the loop of the server has had.
+fn server_time() -> Result<Duration, Failure> {
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        if std::fs::read_to_string(task.join("comm"))?.trim() == "farcall-server" {
+            let times = std::fs::read_to_string(task.join("schedstat"))?;
+            let nanos = times.split(' ').next().ok_or("no time")?.parse()?;
+            return Ok(Duration::from_nanos(nanos));
+        }
+    }
+    Err("the server has no thread".into())
 }
 
 fn behave(to: SocketAddr, connects: bool, lasts: Duration) -> Result<Histogram, Failure> {
