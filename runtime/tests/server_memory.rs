@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use farcall::proto::connection::{Connection, Cores};
 use farcall::proto::record::Message;
 use farcall::proto::server::{Caller, ServerConfig, ServerCore, Verdict};
 use farcall::xdr::{Bytes, Encoder};
-use farcall::{Dispatch, PeerAddr};
-use server_peer::{ECHO, Echo, LATER, call};
+use farcall::{Dispatch, Limits, PeerAddr};
+use server_peer::{ECHO, Echo, LATER, call, record};
 
 const PAGE: usize = 4096;
 
@@ -28,27 +29,40 @@ fn send(core: &mut ServerCore, port: u16, message: Vec<u8>, out: &mut Encoder) -
     core.handle_message(Instant::now(), caller, &Message::from(Bytes::from(message)), out)
 }
 
+/// A call whose header or arguments are cut short or wrong somewhere: every word of them some time.
+fn bad(i: u32) -> Vec<u8> {
+    let mut bad = call(i, if i.is_multiple_of(2) { ECHO } else { LATER }, b"cut short");
+    bad.truncate(40 + (i % 12) as usize);
+    bad[20 + (i % 4) as usize] ^= u8::from(i.is_multiple_of(3));
+    bad
+}
+
+/// Runs `one` so often, and sees that memory does not grow after the first tenth.
+fn repeat(times: u32, mut one: impl FnMut(u32)) {
+    (0..times / 10).for_each(&mut one);
+    let before = resident();
+    (times / 10..times).for_each(&mut one);
+    let grown = resident().saturating_sub(before);
+    assert!(grown <= 1 << 20, "{grown} bytes more");
+}
+
+/// One test, because the process is measured.
 #[test]
 fn t4_t16_a_million_calls_leave_nothing_behind() {
+    over_datagrams();
+    over_a_stream();
+}
+
+fn over_datagrams() {
     let (echo, replies) = Echo::new();
     let mut core = ServerCore::new(ServerConfig::default(), Waker::noop().clone());
     core.add(Arc::clone(&echo) as Arc<dyn Dispatch>);
     let mut out = Encoder::new();
     // The first call of a peer that is not flooding is still being executed.
     assert_eq!(send(&mut core, 1, call(1, LATER, b""), &mut out), Verdict::Later);
-    let mut after_a_tenth = 0;
-    for i in 0..1_000_000u32 {
-        if i == 100_000 {
-            after_a_tenth = resident();
-        }
-        let mut bad = call(i, if i % 2 == 0 { ECHO } else { LATER }, b"cut short");
-        // Every word of the header and the arguments is the last one some time.
-        bad.truncate(40 + (i % 12) as usize);
-        bad[20 + (i % 4) as usize] ^= u8::from(i % 3 == 0);
-        let _ = send(&mut core, 2, bad, &mut out);
-    }
-    let grown = resident().saturating_sub(after_a_tenth);
-    assert!(grown <= 1 << 20, "{grown} bytes more");
+    repeat(1_000_000, |i| {
+        let _ = send(&mut core, 2, bad(i), &mut out);
+    });
     let stats = core.stats();
     let counted = stats.garbage_args + stats.prog_unavail + stats.proc_unavail;
     assert_eq!(counted + stats.prog_mismatch, 1_000_000);
@@ -56,4 +70,22 @@ fn t4_t16_a_million_calls_leave_nothing_behind() {
     assert_eq!(send(&mut core, 1, call(1, LATER, b""), &mut out), Verdict::None);
     assert_eq!((core.stats().repeats_dropped, core.outstanding()), (1, 1));
     drop(replies);
+}
+
+fn over_a_stream() {
+    let (echo, _) = Echo::new();
+    let mut core = ServerCore::new(ServerConfig::default(), Waker::noop().clone());
+    core.add(echo as Arc<dyn Dispatch>);
+    let now = Instant::now();
+    let mut connection = Connection::new(now, &Limits::default());
+    repeat(100_000, |i| {
+        let caller = Caller::new(PeerAddr::Tcp(([127, 0, 0, 1], 3).into()), 0);
+        let mut cores = Cores { server: Some((&mut core, caller)), client: None };
+        let bytes = Bytes::from(record(&bad(i)));
+        connection.handle_input(now, &bytes, &mut cores).expect("a record");
+        connection.handle_written(now, connection.output().len());
+    });
+    let stats = core.stats();
+    let counted = stats.garbage_args + stats.prog_unavail + stats.proc_unavail;
+    assert_eq!(counted + stats.prog_mismatch, 100_000);
 }
