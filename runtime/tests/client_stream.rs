@@ -16,7 +16,7 @@ use client_peer::{
 use farcall::proto::message::{AcceptStatus, AuthStatus, RejectStatus};
 use farcall::xdr::{Bytes, DecodeErrorKind, EncodeErrorKind};
 use farcall::{BadTarget, CallOptions, Client, Doing, Error, Pending, Procedure, Refusal, Version};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().expect("a client");
@@ -152,9 +152,16 @@ fn large_data_goes_both_ways_at_once() {
 
 #[test]
 fn a_lost_connection_is_made_again_from_the_same_port_and_the_calls_sent_again() {
-    let (target, server) = tcp(|listener| {
+    lose_a_connection(None);
+    lose_a_connection(Some(Duration::ZERO));
+}
+
+/// It ends in order, or is reset.
+fn lose_a_connection(linger: Option<Duration>) {
+    let (target, server) = tcp(move |listener| {
         let (mut stream, first) = listener.accept().expect("a client");
         let lost: Vec<_> = (0..3).map(|_| read_record(&mut stream)).collect();
+        SockRef::from(&stream).set_linger(linger).expect("a TCP socket");
         drop(stream);
         let (mut stream, second) = listener.accept().expect("it connects again");
         let again: Vec<_> = (0..3).map(|_| read_record(&mut stream)).collect();
@@ -330,7 +337,7 @@ fn a_connection_lost_between_calls_is_not_noticed_by_the_next() {
     });
     let client = connect(&target, &patient());
     for word in 0..3 {
-        assert_eq!(echo(&client, word).ok(), Some(word));
+        assert_eq!(start_once(&client, word).wait().ok(), Some(word));
     }
     server.join().expect("three connections");
 }

@@ -112,15 +112,24 @@ fn connect_tcp(
     timeout: Duration,
 ) -> io::Result<Socket> {
     let socket = tcp(Domain::for_address(addr))?;
-    // Not one that the system picks in connecting: others may call elsewhere from that, and then it
-    // cannot be bound to, by the next connection, which is to have it.
-    match socket.bind(&local.unwrap_or_else(|| unspecified(addr, 0)).into()) {
-        // All are taken; but to share one will do.
-        Err(error) if local.is_none() && is_taken(&error) => {}
-        bound => bound?,
-    }
+    let socket = match local {
+        Some(local) => socket.bind(&local.into()).map(|()| socket)?,
+        None => with_own_port(socket, unspecified(addr, 0))?,
+    };
     connect_from(&socket, addr, timeout)?;
     Ok(socket)
+}
+
+/// Binds a socket to a port that the next connection can have: nobody calls elsewhere from it, as
+/// from one that the system picks in connecting.
+fn with_own_port(socket: Socket, any: SocketAddr) -> io::Result<Socket> {
+    match socket.bind(&any.into()) {
+        // Asked for by its number, it stays taken when the connection is reset.
+        Ok(()) => Port::shared_with(&socket).map(|port| port.socket),
+        // There is none left, but to share one will do.
+        Err(error) if is_taken(&error) => Ok(socket),
+        Err(error) => Err(error),
+    }
 }
 
 /// A TCP socket. One that comes after it may have its port.
