@@ -99,8 +99,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Serves a Unix stream socket, made at this path and removed at the end. A socket that nobody
-    /// listens on any more is replaced.
+    /// Serves a Unix stream socket, made at this path and removed when the server stops to listen. A
+    /// socket that nobody listens on any more is replaced.
     pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.sockets.push(Opening::UnixPath(path.into()));
         self
