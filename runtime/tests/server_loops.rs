@@ -6,16 +6,21 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Barrier};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use farcall::bind::Portmapper;
 use farcall::xdr::Bytes;
-use farcall::{Dispatch, Running, Server};
+use farcall::{
+    Answer, Dispatch, Fault, Interface, Limits, Procedure, ProcedureInfo, Program, Running, Server,
+    Version,
+};
 use nix::poll::{PollFd, PollFlags, poll};
 use server_peer::{
-    Echo, LATER, LONG, call, connect, connect_to, exchange, exchange_datagram, read_record, record,
-    reply, tcp_addr, udp_addr,
+    Echo, LATER, LONG, by, call, connect, connect_to, exchange, exchange_datagram, read_record,
+    record, reply, tcp_addr, udp_addr,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -123,6 +128,57 @@ fn t28_no_reply_is_lost_when_the_server_stops() {
         stopping.join().expect("ends");
         println!("{loops} loops ended {:?} after they were told to", stopped.elapsed());
     }
+}
+
+/// A portmapper that says yes, and to each UNSET when the test lets it.
+fn slow_portmapper() -> (Running, Receiver<()>, Sender<()>) {
+    const fn procedure(number: u32) -> ProcedureInfo {
+        ProcedureInfo { number: Procedure(number), name: "P", idempotent: true, deferred: false }
+    }
+    static RPCBIND: Interface = Interface {
+        program: Program(100_000),
+        program_name: "RPCBPROG",
+        version: Version(4),
+        version_name: "RPCBVERS4",
+        procedures: &[procedure(1), procedure(2)],
+    };
+    let ((asks, asked), (allow, allowed)) = (channel(), channel());
+    let gate = Mutex::new((asks, allowed));
+    let portmapper = by(&RPCBIND, move |_, procedure, _, results| {
+        if procedure == Procedure(2) {
+            let (asks, allowed) = &*gate.lock().expect("not poisoned");
+            asks.send(()).map_err(|_| Fault::SystemErr)?;
+            allowed.recv_timeout(LONG).map_err(|_| Fault::SystemErr)?;
+        }
+        results.u32(1);
+        Ok(Answer::Now)
+    });
+    let server = Server::builder().udp("127.0.0.1:0").tcp("127.0.0.1:0").service(portmapper);
+    (server.workers(1).start().expect("port 0 is free"), asked, allow)
+}
+
+#[test]
+fn t28_a_server_accepts_until_it_is_unregistered() {
+    let (portmapper, asked, allow) = slow_portmapper();
+    // What an earlier run may have left is unset first.
+    allow.send(()).expect("it listens");
+    let mut limits = Limits::default();
+    limits.drain = LONG;
+    let (echo, _) = Echo::new();
+    let server = Server::builder().tcp("127.0.0.1:0").limits(limits);
+    let server = server
+        .shared_service(echo as Arc<dyn Dispatch>)
+        .register_with(Portmapper::at(tcp_addr(&portmapper)))
+        .start()
+        .expect("registered");
+    asked.recv_timeout(LONG).expect("unset before it is set");
+    let addr = tcp_addr(&server);
+    server.handle().stop();
+    asked.recv_timeout(LONG).expect("unset at the end");
+    exchange(&mut connect_to(addr), 1, b"still there for whoever was told of it");
+    allow.send(()).expect("it listens");
+    server.stop().expect("ends");
+    assert!(TcpStream::connect(addr).is_err(), "it does not listen any more");
 }
 
 #[test]
