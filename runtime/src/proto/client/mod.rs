@@ -15,6 +15,7 @@ pub mod flavor;
 mod link;
 mod message;
 mod params;
+pub mod window;
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,6 +27,7 @@ use self::flavor::CallAuth;
 use self::link::Link;
 use self::message::Answer;
 pub use self::params::{CallParams, ClientConfig, ClientStats, Repeat, Transport};
+use self::window::Window;
 use super::auth::{Flavor, OpaqueAuth};
 use super::message::{CallHeader, MessageType, peek};
 use super::pending::{Call, Pending};
@@ -43,10 +45,6 @@ const IDLE_MIN: Duration = Duration::from_millis(1);
 /// this leaves more than a minute to a repeat that is late.
 pub const KNOWN_FOR: Duration = Duration::from_secs(45);
 
-/// Calls over datagrams that are under way at once. More would only overflow the receiving socket,
-/// which by default has room for some two hundred small datagrams.
-pub const WINDOW: usize = 128;
-
 /// The longest message that a datagram can carry: what IPv4 leaves of 64 KiB.
 pub const MAX_DATAGRAM: usize = 65_507;
 
@@ -63,6 +61,7 @@ pub struct ClientCore {
     due: VecDeque<Xid>,
     /// Calls that wait for room in the window before they are sent the first time.
     held: VecDeque<Xid>,
+    window: Window,
     /// Bytes for the stream.
     output: Encoder,
     /// Bytes that the stream took, of all connections.
@@ -94,6 +93,7 @@ impl ClientCore {
             budget: RetryBudget::new(),
             due: VecDeque::new(),
             held: VecDeque::new(),
+            window: Window::new(),
             output: Encoder::new(),
             written: 0,
             link: Link::New,
@@ -230,6 +230,7 @@ impl ClientCore {
                 self.estimates.answered_late(call.procedure, since, call.timeout);
             }
         }
+        self.window.answered();
         self.stats.replies += 1;
     }
 
@@ -247,6 +248,7 @@ impl ClientCore {
                 Some(deadline) if deadline <= now => self.time_out(xid, now),
                 Some(deadline) if !self.may_be_sent(xid, now) => self.pending.arm(xid, deadline),
                 Some(deadline) if self.budget.spend(now) => {
+                    self.lost(xid, now);
                     self.pending.arm(xid, deadline);
                     if self.prepare(xid, now) {
                         self.due.push_back(xid);
@@ -410,6 +412,12 @@ impl ClientCore {
         }
     }
 
+    fn lost(&mut self, xid: Xid, now: Instant) {
+        if let Some(call) = self.pending.get(xid) {
+            self.window.lost(call.last_sent, now);
+        }
+    }
+
     fn may_be_sent(&self, xid: Xid, now: Instant) -> bool {
         self.pending.get(xid).is_some_and(|call| call.may_be_sent(now))
     }
@@ -436,7 +444,7 @@ impl ClientCore {
     /// Lets calls go that were held, as far as the window has room. Those that have ended since
     /// are still among the held ones until their turn comes: that errs on the side of sending.
     fn release(&mut self) {
-        while self.pending.waiting().saturating_sub(self.held.len()) < WINDOW {
+        while self.pending.waiting().saturating_sub(self.held.len()) < self.window.size() {
             let Some(xid) = self.held.pop_front() else {
                 return;
             };
