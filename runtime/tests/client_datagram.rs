@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use client_peer::{
     ECHO, blob, connect, echo, echoed, insistent, patient, receive, start_echo, success, udp,
 };
-use farcall::Error;
 use farcall::xdr::Bytes;
+use farcall::{Error, Pending};
 
 fn answer(socket: &UdpSocket, calls: usize) {
     for _ in 0..calls {
@@ -122,6 +122,21 @@ fn a_silent_server_gets_the_same_bytes_again_until_the_deadline() {
     let sent: Vec<Vec<u8>> = (0..count).map(|_| receive(&socket).0).collect();
     assert!(sent.windows(2).all(|pair| pair[0] == pair[1]));
     assert_eq!((client.stats().timed_out, client.stats().resent), (1, u64::from(count) - 1));
+}
+
+#[test]
+fn an_answer_that_is_there_is_taken_before_its_call_is_sent_again() {
+    let (target, server) = udp(|socket| answer(&socket, 10));
+    let rto = Duration::from_millis(1);
+    let client = connect(&target, &patient().initial_rto(rto));
+    let pending: Vec<Pending<u32>> = (0..10).map(|word| start_echo(&client, word)).collect();
+    server.join().expect("all calls");
+    // With the jitter, the last timer has run out then.
+    thread::sleep(rto * 5 / 4);
+    for (word, pending) in (0..).zip(pending) {
+        assert_eq!(pending.wait().ok(), Some(word));
+    }
+    assert_eq!((client.stats().replies, client.stats().resent), (10, 0));
 }
 
 #[test]

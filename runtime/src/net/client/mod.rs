@@ -33,7 +33,7 @@ use self::serving::Serving;
 pub(crate) use self::socket::Remote;
 use self::waiters::{Waiter, Waiters};
 use crate::error::{Doing, Result};
-use crate::proto::client::{ClientConfig, ClientCore, ClientStats, Transport};
+use crate::proto::client::{ClientConfig, ClientCore, ClientStats, Transport, window};
 use crate::proto::connection::write_record;
 use crate::proto::limits::Limits;
 use crate::proto::record::RecordLimits;
@@ -289,6 +289,7 @@ impl Shared {
             state = self.lock();
             now = Instant::now();
             state.take_in(&mut reader, &input, now);
+            state.catch_up(&mut reader, now);
         }
         state.reader = Some(reader);
         self.turn(state, now)
@@ -337,7 +338,7 @@ impl Shared {
 
     /// Does what is due, and wakes those whose calls have ended.
     fn turn<'a>(&'a self, mut state: Guard<'a>, now: Instant) -> Guard<'a> {
-        if state.core.poll_timeout().is_some_and(|due| due <= now) {
+        if state.is_due(now) {
             state.core.handle_timeout(now);
         }
         state.send(now);
@@ -464,6 +465,23 @@ impl State {
                 self.disconnected(reader, now);
             }
         }
+    }
+
+    /// Takes in what has come while nobody led, before what it answers is sent again.
+    fn catch_up(&mut self, reader: &mut Reader, now: Instant) {
+        for _ in 0..window::MOST {
+            if reader.transport() == Transport::Stream || !self.is_due(now) {
+                return;
+            }
+            match reader.receive_now() {
+                Input::Nothing => return,
+                input => self.take_in(reader, &input, now),
+            }
+        }
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        self.core.poll_timeout().is_some_and(|due| due <= now)
     }
 
     /// Has a call executed that the server makes. `false` if it makes more than it takes answers.

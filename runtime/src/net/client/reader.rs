@@ -235,6 +235,14 @@ impl Reader {
         Input::Nothing
     }
 
+    /// What has come already.
+    pub(super) fn receive_now(&mut self) -> Input {
+        match self.socket.clone() {
+            Some(socket) => self.receive(&socket, MsgFlags::MSG_DONTWAIT),
+            None => Input::Nothing,
+        }
+    }
+
     fn spin(&mut self, socket: &Socket, wait: &Wait) -> Option<Input> {
         if wait.spin.is_zero() {
             return None;
