@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use client_peer::{
@@ -93,6 +93,27 @@ fn calls_that_were_started_are_answered_in_any_order() {
 
 #[test]
 fn corked_calls_go_out_when_somebody_waits() {
+    let (client, server) = corked();
+    let pending: Vec<Pending<u32>> = (0..10).map(|word| start_echo(&client, word)).collect();
+    for (word, pending) in (0..).zip(pending) {
+        assert_eq!(pending.wait().ok(), Some(word));
+    }
+    assert_eq!(server.join().expect("all calls"), 10 * 48);
+}
+
+#[test]
+fn corked_calls_go_out_when_they_are_flushed() {
+    let (client, server) = corked();
+    let pending: Vec<Pending<u32>> = (0..10).map(|word| start_echo(&client, word)).collect();
+    client.flush();
+    assert_eq!(server.join().expect("all calls"), 10 * 48);
+    for (word, pending) in (0..).zip(pending) {
+        assert_eq!(pending.wait().ok(), Some(word));
+    }
+}
+
+/// A corked client, and a server that answers what its first read brings, and says how much it was.
+fn corked() -> (Client, JoinHandle<usize>) {
     let (target, server) = tcp(|listener| {
         let mut stream = accept(&listener);
         let mut all = vec![0; 10 * 48];
@@ -102,12 +123,7 @@ fn corked_calls_go_out_when_somebody_waits() {
         }
         read
     });
-    let client = connect(&target, &patient().corked(true));
-    let pending: Vec<Pending<u32>> = (0..10).map(|word| start_echo(&client, word)).collect();
-    for (word, pending) in (0..).zip(pending) {
-        assert_eq!(pending.wait().ok(), Some(word));
-    }
-    assert_eq!(server.join().expect("all calls"), 10 * 48);
+    (connect(&target, &patient().corked(true)), server)
 }
 
 #[test]
@@ -296,7 +312,7 @@ fn over_a_unix_socket_only_what_is_idempotent_is_sent_again() {
         assert_eq!(read_record(&mut stream).as_ref(), Some(call));
         stream.write_all(&record(&echoed(call))).expect("the client listens");
     }
-    let ended = |thread: thread::JoinHandle<_>| thread.join().expect("no panic");
+    let ended = |thread: JoinHandle<_>| thread.join().expect("no panic");
     assert_eq!([one, four].map(|call| ended(call).ok()), [Some(1), Some(4)]);
     for call in [two, three] {
         assert_lost(ended(call));

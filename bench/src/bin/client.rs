@@ -1,7 +1,8 @@
 //! Calls in a closed loop: `client client tcp|udp|unix ADDRESS [KEY=VALUE...]`.
 //!
 //! One thread and, of the runtime, one client for each connection. With one call under way it is a
-//! plain call; with more, half of a client's are waited for, oldest first, then as many started.
+//! plain call; with more, the clients take turns, and each has its calls waited for, oldest first,
+//! and as many started. A client alone has half of its calls waited for.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -17,6 +18,7 @@ use nix::sys::time::TimeValLike;
 struct Op<C, T> {
     call: fn(&C, &Self) -> farcall::Result<T>,
     start: fn(&C, &Self) -> Pending<T>,
+    flush: fn(&C),
     expected: T,
     /// Bytes that count as carried, if any do.
     size: usize,
@@ -49,8 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let options = ClientOptions::new()
         .spin(Duration::from_micros(settings.get("spin", 0)?))
-        // What one client has started goes out when it is waited for; others must not wait for that.
-        .corked(connections == 1 && load.in_flight > 1);
+        .corked(load.in_flight > connections);
     let target = settings.target();
     match settings.get("op", "null".to_owned())?.as_str() {
         "null" => null(&load, || Client::connect(&target, &v1::INTERFACE, &options)),
@@ -68,6 +69,7 @@ fn null(load: &Load, connect: impl Fn() -> farcall::Result<Client>) -> Result<()
     let op = Op::<Client, ()> {
         call: |client, _| client.null(),
         start: |client, _| client.start(Procedure::NULL, |_| Ok(()), |_| Ok(())),
+        flush: Client::flush,
         expected: (),
         size: 0,
     };
@@ -87,6 +89,7 @@ fn echo(
     let op = Op::<v1::Client, Bytes> {
         call: |client, op| client.echo(&op.expected),
         start: |client, op| client.start().echo(&op.expected),
+        flush: |client| client.inner().flush(),
         expected: blob(len),
         size: 4 + len.next_multiple_of(4),
     };
@@ -101,6 +104,7 @@ fn structs(
     let op = Op::<v1::Client, Items> {
         call: |client, op| client.structs(&op.expected),
         start: |client, op| client.start().structs(&op.expected),
+        flush: |client| client.inner().flush(),
         expected: items(),
         size: 0,
     };
@@ -141,13 +145,18 @@ fn many_at_once<C, T>(load: &Load, clients: &[C], op: &Op<C, T>, meter: &mut Met
     let mut lanes: Vec<Lane<'_, C, T>> = clients
         .iter()
         .enumerate()
-        .map(|(i, client)| Lane::new(client, (load.in_flight + i) / clients.len()))
+        .map(|(i, client)| {
+            let size = (load.in_flight + i) / clients.len();
+            // While one is waited for, the others keep the server busy.
+            let turn = if clients.len() == 1 { size.div_ceil(2) } else { size };
+            Lane { client, size, turn, started: VecDeque::with_capacity(size) }
+        })
         .collect();
     lanes.iter_mut().for_each(|lane| lane.fill(op));
     let mut now = Instant::now();
     while now < meter.end {
         for lane in &mut lanes {
-            for (began, pending) in lane.started.drain(..lane.size.div_ceil(2)) {
+            for (began, pending) in lane.started.drain(..lane.turn) {
                 now = meter.done(began, pending.wait().is_ok());
             }
             lane.fill(op);
@@ -159,18 +168,17 @@ fn many_at_once<C, T>(load: &Load, clients: &[C], op: &Op<C, T>, meter: &mut Met
 struct Lane<'a, C, T> {
     client: &'a C,
     size: usize,
+    /// How many are waited for before others are started.
+    turn: usize,
     started: VecDeque<(Instant, Pending<T>)>,
 }
 
-impl<'a, C, T> Lane<'a, C, T> {
-    fn new(client: &'a C, size: usize) -> Self {
-        Self { client, size, started: VecDeque::with_capacity(size) }
-    }
-
+impl<C, T> Lane<'_, C, T> {
     fn fill(&mut self, op: &Op<C, T>) {
         while self.started.len() < self.size {
             self.started.push_back((Instant::now(), (op.start)(self.client, op)));
         }
+        (op.flush)(self.client);
     }
 }
 

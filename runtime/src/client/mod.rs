@@ -255,6 +255,12 @@ impl Client {
         sent
     }
 
+    /// Sends the calls that a [corked](ClientOptions::corked) client holds back, and does not wait:
+    /// a thread that is about to wait for another client leaves nothing behind.
+    pub fn flush(&self) {
+        self.way.flush();
+    }
+
     /// Has `then` called whenever this client, which [serves](ClientOptions::serve), has lost its
     /// connection and made another one.
     ///

@@ -207,7 +207,8 @@ impl ClientOptions {
     }
 
     /// Whether calls that are [started](crate::Client::start) are held back until a thread waits or
-    /// a future is polled, or until there are many. Default no.
+    /// a future is polled, until [`flush`](crate::Client::flush), or until there are many. Default
+    /// no.
     ///
     /// With many calls under way over a stream, that is one write for all that were started since
     /// the last wait instead of one for each. A call that is started and never waited for may not

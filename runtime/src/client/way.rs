@@ -54,6 +54,12 @@ impl Way {
         }
     }
 
+    pub(super) fn flush(&self) {
+        if let Self::Socket(channel) = self {
+            channel.flush();
+        }
+    }
+
     pub(super) fn wait(&self, xid: Xid) -> Result<Bytes> {
         match self {
             Self::Socket(channel) => channel.wait(xid),

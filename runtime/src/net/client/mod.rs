@@ -187,6 +187,11 @@ impl Channel {
         Ok(())
     }
 
+    /// Sends what is held back, as far as that takes no waiting.
+    pub(crate) fn flush(&self) {
+        self.0.lock().send(Instant::now());
+    }
+
     /// Waits for the results of a call that was started.
     pub(crate) fn wait(&self, xid: Xid) -> Result<Bytes> {
         self.0.wait(self.0.lock(), xid)
