@@ -6,13 +6,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use farcall::xdr::Bytes;
-use farcall::{Dispatch, Limits, Running, Server};
+use farcall::xdr::{Bytes, Decoder, Encoder};
+use farcall::{Answer, Context, Dispatch, Fault, Interface, Limits, Procedure, Running, Server};
 use server_peer::{
-    ECHO, Echo, LATER, LONG, call, connect, exchange, read_record, record, reply, tcp_addr,
-    wait_for,
+    ECHO, Echo, INTERFACE, LATER, LONG, call, connect, exchange, read_record, record, reply,
+    tcp_addr, wait_for,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -257,4 +258,49 @@ fn t12_fragments_without_end_are_ended() {
     stream.write_all(&[0; 4 * 16]).expect("taken in");
     exchange(&mut stream, 1, b"after sixteen empty ones");
     exchange(&mut bystander, 2, b"undisturbed");
+}
+
+/// Answers at length, and counts how often.
+struct Long(AtomicUsize);
+
+impl Dispatch for Long {
+    fn interface(&self) -> &'static Interface {
+        &INTERFACE
+    }
+
+    fn dispatch(
+        &self,
+        _: &Context,
+        _: Procedure,
+        _: &mut Decoder<'_>,
+        results: &mut Encoder,
+    ) -> Result<Answer, Fault> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        results.opaque(&[7; 100_000], u32::MAX)?;
+        Ok(Answer::Now)
+    }
+}
+
+#[test]
+fn t33_long_answers_to_short_calls_take_turns_too() {
+    let long = Arc::new(Long(AtomicUsize::new(0)));
+    let mut limits = Limits::default();
+    limits.output = 1;
+    let mut server = Server::builder()
+        .tcp("127.0.0.1:0")
+        .limits(limits)
+        .shared_service(Arc::clone(&long) as Arc<dyn Dispatch>)
+        .bind()
+        .expect("port 0 is free");
+    let mut stream = connect_from([127, 0, 0, 1], server.tcp_addrs().next().expect("asked for"));
+    stream.write_all(&record(&call(1, ECHO, b"")).repeat(100)).expect("taken in");
+    let mut before = 0;
+    // The sockets hold all of it for a while.
+    for _ in 0..8 {
+        assert!(server.poll_once(Some(Duration::ZERO)).expect("serves"));
+        let calls = long.0.load(Ordering::Relaxed);
+        assert!(calls - before <= 2, "{calls} calls, {before} before this turn");
+        before = calls;
+    }
+    assert!(before >= 2, "{before}");
 }

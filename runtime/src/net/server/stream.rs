@@ -19,6 +19,9 @@ use crate::xdr::Encoder;
 /// take about half a millisecond.
 const BYTES_PER_TURN: usize = 128 << 10;
 
+/// Bytes read at once where there is too much in buffers: what cannot be answered yet is held.
+const SQUEEZED_READ: usize = 4 << 10;
+
 /// Reads of a connection that ends, of what nobody wants any more.
 const LAST_READS: usize = 16;
 
@@ -190,17 +193,23 @@ impl Stream {
         self.connection.squeeze(mode == Mode::Squeezed);
         let mut received = 0;
         while received < BYTES_PER_TURN && !closing && self.wants_input() {
-            match self.read(now, core, scratch) {
+            match self.read(now, core, scratch, mode) {
                 Ok(n) => received += n,
                 Err(next) => return next,
             }
         }
+        let mut sent = 0;
         loop {
-            if self.flush(now).is_err() {
-                return Next::Close;
+            match self.flush(now) {
+                Ok(n) => sent += n,
+                Err(_) => return Next::Close,
             }
             if !self.connection.can_resume() || self.has_output() {
                 break;
+            }
+            // Short calls can have long answers, to a peer that takes them as fast as they come.
+            if sent >= BYTES_PER_TURN {
+                return Next::Again;
             }
             let mut line = self.line.as_deref();
             let client = line.as_mut().map(|line| line as &mut dyn Replies);
@@ -275,11 +284,13 @@ impl Stream {
         now: Instant,
         core: &mut ServerCore,
         scratch: &mut Scratch,
+        mode: Mode,
     ) -> Result<usize, Next> {
         let direct = self.connection.space();
         let is_direct = direct.is_some();
         let into = direct.unwrap_or_else(|| scratch.room());
-        let room = into.len();
+        let room = if mode == Mode::Squeezed { into.len().min(SQUEEZED_READ) } else { into.len() };
+        let into = &mut into[..room];
         let n = match self.socket.read(into) {
             Ok(n) => n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(0),
@@ -316,13 +327,17 @@ impl Stream {
         })
     }
 
-    /// Writes until all is out or the socket takes no more.
-    fn flush(&mut self, now: Instant) -> io::Result<()> {
+    /// Writes until all is out or the socket takes no more; how many bytes that was.
+    fn flush(&mut self, now: Instant) -> io::Result<usize> {
+        let mut sent = 0;
         while !self.connection.output().is_empty() {
             match self.socket.write(self.connection.output()) {
-                Ok(taken) => self.connection.handle_written(now, taken),
+                Ok(taken) => {
+                    sent += taken;
+                    self.connection.handle_written(now, taken);
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(sent),
                 Err(e) => return Err(e),
             }
             if self.calls_wait
@@ -331,6 +346,6 @@ impl Stream {
                 self.calls_wait = !self.connection.write(now, |out| line.take_output(out));
             }
         }
-        Ok(())
+        Ok(sent)
     }
 }
