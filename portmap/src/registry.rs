@@ -179,6 +179,7 @@ pub struct Registry {
     /// The number of entries with a place from 0 by owner.
     owned: HashMap<Owner, usize>,
     next: i64,
+    state: u64,
 }
 
 /// A transport as names of transports compare: without case.
@@ -371,6 +372,12 @@ impl Registry {
         self.list().filter_map(Entry::mapping)
     }
 
+    /// A number that is another one after every change.
+    #[must_use]
+    pub fn state(&self) -> u64 {
+        self.state
+    }
+
     /// How many entries there are, the portmapper's own included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -432,6 +439,7 @@ impl Registry {
     }
 
     fn insert(&mut self, place: i64, entry: Entry) {
+        self.state += 1;
         let (program, netid) = (entry.program, Transport::of(&entry.netid));
         self.by_version.insert((program, entry.version, netid.clone()), place);
         self.in_order.insert((program, netid, place));
@@ -440,6 +448,7 @@ impl Registry {
 
     fn remove(&mut self, place: i64) {
         let Some(entry) = self.entries.remove(&place) else { return };
+        self.state += 1;
         let (program, netid) = (entry.program, Transport::of(&entry.netid));
         self.by_version.remove(&(program, entry.version, netid.clone()));
         self.in_order.remove(&(program, netid, place));

@@ -1,27 +1,66 @@
 //! A version of the protocol as it is served: what it does, and what holds for all procedures.
 
+use std::sync::{Mutex, PoisonError};
+
 use farcall::bind::proto::pmap_prot::pmap_prog::v2;
 use farcall::bind::proto::rpcb_prot::rpcbprog::{v3, v4};
-use farcall::xdr::{Decoder, Encoder};
+use farcall::proto::message::MIN_CALL_LEN;
+use farcall::xdr::{Bytes, Decoder, Encoder};
 use farcall::{Answer, Context, Dispatch, Fault, Interface, Procedure, ProcedureInfo};
 
+use super::REPLY_HEADER_LEN;
 use crate::Portmap;
+use crate::registry::Registry;
 use crate::stats::Protocol;
 
 /// CALLIT in versions 2 and 3, BCAST in version 4.
 const CALLIT: Procedure = Procedure(5);
 
-/// Has every call counted.
+/// The whole table.
+const DUMP: Procedure = Procedure(4);
+
+/// Has every call counted, and the table encoded once for all who ask for it.
 #[derive(Debug)]
 pub(super) struct Counted<D> {
     version: D,
     portmap: Portmap,
     protocol: Protocol,
+    /// What DUMP answers, and of which state of the table.
+    list: Mutex<(u64, Bytes)>,
 }
 
 impl<D> Counted<D> {
     pub(super) fn new(version: D, portmap: &Portmap, protocol: Protocol) -> Self {
-        Self { version, portmap: portmap.clone(), protocol }
+        Self { version, portmap: portmap.clone(), protocol, list: Mutex::default() }
+    }
+}
+
+impl<D: Dispatch> Counted<D> {
+    fn dump(
+        &self,
+        cx: &Context,
+        args: &mut Decoder<'_>,
+        results: &mut Encoder,
+    ) -> Result<Answer, Fault> {
+        args.end()?;
+        let list = self.list(cx, args)?;
+        let (call, reply) = (MIN_CALL_LEN, REPLY_HEADER_LEN + list.len());
+        self.portmap.may_reply(cx.peer().addr(), call, reply)?;
+        results.append_bytes(&list);
+        Ok(Answer::Now)
+    }
+
+    /// It may be long, and who asks for it without end is not to take all of a processor.
+    fn list(&self, cx: &Context, args: &mut Decoder<'_>) -> Result<Bytes, Fault> {
+        let state = self.portmap.with_table(Registry::state);
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.1.is_empty() || list.0 != state {
+            let mut e = Encoder::new();
+            self.version.dispatch(cx, DUMP, args, &mut e)?;
+            // Of just its size: it stays.
+            *list = (state, Bytes::copy_from_slice(&e.into_bytes()));
+        }
+        Ok(list.1.clone())
     }
 }
 
@@ -42,8 +81,10 @@ impl<D: Dispatch> Dispatch for Counted<D> {
         results: &mut Encoder,
     ) -> Result<Answer, Fault> {
         self.portmap.count(self.protocol, procedure);
-        if procedure == Procedure::NULL {
-            return Ok(Answer::Now);
+        match procedure {
+            Procedure::NULL => return Ok(Answer::Now),
+            DUMP => return self.dump(cx, args, results),
+            _ => {}
         }
         match self.version.dispatch(cx, procedure, args, results) {
             // Whoever broadcasts must not be told of failures by every host.

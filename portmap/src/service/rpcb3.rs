@@ -20,8 +20,8 @@ impl v3::Service for Front {
         Ok(self.rpcb_getaddr(cx, V3, &rpcb))
     }
 
-    fn dump(&self, cx: &Context) -> Result<Vec<Rpcblist>, Fault> {
-        self.rpcb_dump(cx)
+    fn dump(&self, _: &Context) -> Result<Vec<Rpcblist>, Fault> {
+        Ok(self.rpcb_dump())
     }
 
     fn callit(&self, cx: &Context, call: RpcbRmtcallargs, reply: Reply<RpcbRmtcallres>) {

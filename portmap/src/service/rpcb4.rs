@@ -35,8 +35,8 @@ impl v4::Service for Front {
         Ok(self.rpcb_getaddr(cx, V4, &rpcb))
     }
 
-    fn dump(&self, cx: &Context) -> Result<Vec<Rpcblist>, Fault> {
-        self.rpcb_dump(cx)
+    fn dump(&self, _: &Context) -> Result<Vec<Rpcblist>, Fault> {
+        Ok(self.rpcb_dump())
     }
 
     fn bcast(&self, cx: &Context, call: RpcbRmtcallargs, reply: Reply<RpcbRmtcallres>) {
