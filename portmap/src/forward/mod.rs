@@ -9,6 +9,7 @@ mod group;
 mod worker;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::{io, thread};
 
@@ -41,7 +42,7 @@ pub(crate) struct Forward {
 #[derive(Debug)]
 pub(crate) struct Forwarder {
     queue: Option<SyncSender<Forward>>,
-    waker: Waker,
+    waker: Arc<Waker>,
     /// There is none without IPv6.
     _group: Option<Socket>,
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ const WAKER: Token = Token(usize::MAX);
 pub(super) struct Worker {
     poll: Poll,
     queue: Receiver<Forward>,
+    /// One that is closed wakes nobody.
+    _waker: Arc<Waker>,
     calls: Calls<Made>,
     buffer: Vec<u8>,
 }
@@ -46,10 +49,12 @@ enum Queue {
 
 impl Worker {
     /// The second is to be woken when there is something in the queue, or it is closed.
-    pub(super) fn new(queue: Receiver<Forward>, seed: u64) -> io::Result<(Self, Waker)> {
+    pub(super) fn new(queue: Receiver<Forward>, seed: u64) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        Ok((Self { poll, queue, calls: Calls::new(seed), buffer: vec![0; BUFFER] }, waker))
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let (calls, buffer) = (Calls::new(seed), vec![0; BUFFER]);
+        let worker = Self { poll, queue, _waker: Arc::clone(&waker), calls, buffer };
+        Ok((worker, waker))
     }
 
     pub(super) fn run(mut self) {
