@@ -109,7 +109,7 @@ pub enum Outcome {
     Registered,
     /// It was taken back.
     Removed,
-    /// It was removed because nobody has the address.
+    /// It was removed because nobody has the address, or its process has ended.
     Ended,
 }
 
@@ -184,7 +184,7 @@ impl Activity {
         self.events.push_front(event);
     }
 
-    /// The latest change was made because nobody has the address.
+    /// The latest change was made because a service has ended.
     pub(crate) fn ended(&mut self) {
         self.ended += 1;
         if let Some(event) = self.events.front_mut() {

@@ -23,6 +23,7 @@ pub struct Config {
     sandbox: Option<bool>,
     status: Option<SocketAddr>,
     prune: Option<bool>,
+    bind_to_peer: Option<bool>,
     remote_calls: Option<bool>,
     max_per_uid: Option<usize>,
     insecure: Option<bool>,
@@ -89,6 +90,7 @@ impl Config {
         set(&mut options.sandbox, self.sandbox);
         set(&mut options.status, self.status.map(Some));
         set(&mut options.prune, self.prune);
+        set(&mut options.bind_to_peer, self.bind_to_peer);
         set(&mut options.remote_calls, self.remote_calls);
         set(&mut options.quotas.per_owner, self.max_per_uid);
         set(&mut options.access.insecure, self.insecure);

@@ -54,6 +54,8 @@ pub struct Options {
     pub status: Option<SocketAddr>,
     /// Whether a registration whose address nobody has is removed.
     pub prune: bool,
+    /// Whether what is registered over a Unix socket ends with the process that did so.
+    pub bind_to_peer: bool,
     /// Whether calls are made on behalf of others.
     pub remote_calls: bool,
     /// Who may do what.
@@ -75,6 +77,7 @@ impl Default for Options {
             sandbox: false,
             status: None,
             prune: true,
+            bind_to_peer: false,
             remote_calls: false,
             access,
             quotas,
@@ -206,6 +209,9 @@ pub fn run_reloading(
     }
     kept.map_or(Ok(()), |kept| kept.begin(&portmap)).map_err(DaemonError::Thread)?;
     reload::start(portmap.clone(), reload).map_err(DaemonError::Thread)?;
+    if options.bind_to_peer {
+        portmap.bind_to_peers().map_err(DaemonError::Thread)?;
+    }
     if options.remote_calls {
         portmap.make_remote_calls().map_err(DaemonError::Thread)?;
     }

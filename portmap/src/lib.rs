@@ -54,6 +54,7 @@ pub mod stats;
 #[cfg(feature = "daemon")]
 mod status;
 mod table;
+mod ties;
 
 pub use embedded::system_or_embedded;
 pub use portmap::{Located, PROGRAM, Portmap, Service, Snapshot};

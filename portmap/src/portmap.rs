@@ -15,6 +15,7 @@ use crate::registry::{Entry, Mapping, Quotas, Registry, SetError};
 use crate::scribe::Scribe;
 use crate::stats::{Lookup, Protocol, VersionStats};
 use crate::table::{Refusal, Table, Wanted};
+use crate::ties::Ties;
 
 mod remote;
 
@@ -33,6 +34,8 @@ struct Shared {
     table: Arc<Table>,
     /// Makes the changes, if they are kept.
     scribe: OnceLock<Scribe>,
+    /// Knows what ends with which process, if anything does.
+    ties: OnceLock<Ties>,
     /// Makes calls for others, if any are made.
     forwarder: OnceLock<Forwarder>,
 }
@@ -133,6 +136,43 @@ impl Portmap {
         self.0.table.counts().probes = Some(Probes::new(Instant::now()));
     }
 
+    /// From now on removes what is registered over a Unix socket when the process that did so has
+    /// ended. Not for services that go into the background afterwards, or that a tool registers.
+    ///
+    /// # Errors
+    /// The thread that waits for the ends of processes cannot be started.
+    pub fn bind_to_peers(&self) -> io::Result<()> {
+        let shared = Arc::downgrade(&self.0);
+        let ties = Ties::start(move |pid| {
+            shared.upgrade().map(|shared| Self(shared).process_ended(pid)).is_some()
+        })?;
+        // Of two, the first does.
+        let _ = self.0.ties.set(ties);
+        Ok(())
+    }
+
+    /// Has a registration end with the caller's process, unless it is somebody else's.
+    fn tie(&self, peer: &PeerAddr, entry: Entry) {
+        let (Some(ties), PeerAddr::Unix { pid, .. }) = (self.0.ties.get(), *peer) else { return };
+        let there = |table: &Registry| {
+            let entry = table.lookup_exact(entry.program, entry.version, &entry.netid)?;
+            Some(entry.owner)
+        };
+        if self.with_table(there) != Some(entry.owner) {
+            return;
+        }
+        match ties.tie(pid, entry.clone()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.remove_ended(entry),
+            Err(error) => log::debug!("{peer}: its end is not going to be noticed: {error}"),
+        }
+    }
+
+    fn process_ended(&self, pid: i32) {
+        let entries = self.0.ties.get().map(|ties| ties.take(pid));
+        entries.into_iter().flatten().for_each(|entry| self.remove_ended(entry));
+    }
+
     /// From now on keeps every change in the journal before it is made and answered, by a thread of
     /// its own: who looks up does not wait for the disk. A change that cannot be kept is refused.
     /// What is registered now is written first, and if that fails, it is tried again with the next
@@ -198,13 +238,16 @@ impl Portmap {
         let Service { program, version, .. } = service;
         let (netid, address) = (service.netid.to_owned(), service.address.to_owned());
         let entry = Entry { program, version, netid, address, owner };
-        let (peer, what, table) = (*peer, entry.clone(), Arc::clone(&self.0.table));
+        let (peer, what, portmap) = (*peer, entry.clone(), self.clone());
         let done = move |result: Result<usize, Refusal>| {
-            let mut counts = table.counts();
+            let mut counts = portmap.0.table.counts();
             counts.stats.of(protocol).set(result.is_ok());
             counts.refused(&result);
             drop(counts);
             log_set(&peer, &what, &result);
+            if result.is_ok() {
+                portmap.tie(&peer, what);
+            }
             done(Ok(result.is_ok()));
         };
         match self.access().registration(&entry, &self.0.interfaces.list()) {
@@ -226,13 +269,16 @@ impl Portmap {
             Ok(owner) => owner,
             Err(fault) => return done(Err(fault)),
         };
-        let netids = netids.iter().map(|&netid| netid.to_owned()).collect();
-        let (peer, table) = (*peer, Arc::clone(&self.0.table));
+        let netids: Vec<_> = netids.iter().map(|&netid| netid.to_owned()).collect();
+        let (peer, portmap, gone) = (*peer, self.clone(), netids.clone());
         self.change(Wanted::Unset { program, version, netids, owner }, move |result| {
-            let mut counts = table.counts();
+            let mut counts = portmap.0.table.counts();
             counts.stats.of(protocol).unset(result.is_ok());
             counts.refused(&result);
             drop(counts);
+            if let (Ok(1..), Some(ties)) = (&result, portmap.0.ties.get()) {
+                ties.release(program, version, &gone);
+            }
             match &result {
                 Ok(removed) => log::debug!("{peer}: unset {program}/{version}: {removed} removed"),
                 Err(error) => log::debug!("{peer}: unset {program}/{version} refused: {error}"),
@@ -269,7 +315,7 @@ impl Portmap {
         let what = entry.clone();
         self.change(Wanted::Ended(entry), move |result| {
             if matches!(result, Ok(1..)) {
-                log::info!("removed, nobody has the address: {what}");
+                log::info!("removed, its service has ended: {what}");
             }
         });
     }

@@ -9,7 +9,7 @@ _portmapd() {
     --udp-dump) words=full ;;
     -h | --listen | --port | --max-per-uid | --status) return ;;
     *) words='export import -a -d -f -h -i -L -l -r -s -w --listen --port --socket --state-dir
-        --any-registration --max-per-uid --user --config --check-config --status --no-sandbox --no-prune --udp-dump
+        --any-registration --bind-to-peer --max-per-uid --user --config --check-config --status --no-sandbox --no-prune --udp-dump
         --help --version' ;;
     esac
     mapfile -t COMPREPLY < <(compgen ${kind:--W "$words"} -- "$2")

@@ -31,7 +31,7 @@ fn a_file_is_checked_before_it_is_used() {
         "",
         "listen = [\"127.0.0.1\", \"::1\"]\nport = 1111\nsocket = \"/run/x.sock\"\n\
          state-dir = \"/run/x\"\nwarm-start = true\nuser = \"_rpc\"\nsandbox = false\n\
-         status = \"127.0.0.1:9111\"\nprune = false\nremote-calls = true\nmax-per-uid = 7\ninsecure = true\n\
+         status = \"127.0.0.1:9111\"\nprune = false\nbind-to-peer = true\nremote-calls = true\nmax-per-uid = 7\ninsecure = true\n\
          any-loopback-port = true\nany-registration = true\nlarge-datagrams = true\n",
     ] {
         fs::write(&path, text).expect("written");

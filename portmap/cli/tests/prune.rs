@@ -3,6 +3,7 @@
 mod support;
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use farcall::bind::{Portmapper, Registration, Uaddr};
@@ -165,6 +166,81 @@ fn t26_root_s_ports_are_looked_up_in_the_list_of_sockets() {
     let until = Instant::now() + PATIENCE;
     while found().is_some() {
         assert!(Instant::now() < until, "a dead service is still advertised");
+        std::thread::yield_now();
+    }
+}
+
+/// A process that is there until its input ends.
+struct Process(Child);
+
+impl Process {
+    fn start() -> Self {
+        Self(Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat"))
+    }
+
+    fn caller(&self, uid: u32) -> PeerAddr {
+        let pid = self.0.id().try_into().expect("a number of a process");
+        PeerAddr::Unix { uid, gid: 0, pid, connection: 1 }
+    }
+
+    fn end(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().expect("a child").success());
+    }
+}
+
+#[test]
+fn t26_what_is_bound_to_a_process_ends_with_it_and_nothing_else_does() {
+    let portmap = Portmap::new(Access::default(), Quotas::default());
+    portmap.bind_to_peers().expect("a thread");
+    let set = |peer: PeerAddr, version| {
+        let (version, netid, address) = (Version(version), "udp", "0.0.0.0.8.1");
+        let service = Service { program: P, version, netid, address };
+        assert_eq!(portmap.set(Protocol::V3, &peer, service), Ok(true));
+    };
+    let left = || -> Vec<_> { portmap.entries().iter().map(|entry| entry.version.0).collect() };
+    let (service, other, last) = (Process::start(), Process::start(), Process::start());
+    set(service.caller(1234), 1);
+    // The same again, by one whose it is not.
+    set(other.caller(5678), 1);
+    // By loopback, nobody knows which process it is.
+    set(PeerAddr::Tcp(SocketAddr::from(([127, 0, 0, 1], 700))), 2);
+    set(last.caller(1234), 3);
+    other.end();
+    last.end();
+    let until = Instant::now() + PATIENCE;
+    while left() != [1, 2] {
+        assert!(Instant::now() < until, "{:?}", left());
+        std::thread::yield_now();
+    }
+    service.end();
+    while left() != [2] {
+        assert!(Instant::now() < until, "{:?}", left());
+        std::thread::yield_now();
+    }
+    assert_eq!(portmap.snapshot().activity.ended_count(), 2);
+}
+
+#[test]
+fn t26_the_daemon_binds_to_processes_if_it_is_told_to() {
+    let daemon = Daemon::start(&["--bind-to-peer", "--no-prune"]);
+    let portmapper = Portmapper::unix(daemon.socket()).timeout(PATIENCE);
+    let set = Command::new(env!("CARGO_BIN_EXE_rpcutil"))
+        .args(["set", "536870913", "2", "udp", "127.0.0.1.8.1", "--socket"])
+        .arg(daemon.socket())
+        .status();
+    assert!(set.expect("rpcutil runs").success());
+    let address = "127.0.0.1.8.2".parse().expect("a universal address");
+    portmapper.set(&Registration::new(P, Version(3), Netid::Udp, address)).expect("accepted");
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let entries = portmapper.dump().expect("a table");
+        let versions = entries.iter().filter(|entry| entry.program == P);
+        let versions: Vec<_> = versions.map(|entry| entry.version.0).collect();
+        if versions == [3] {
+            return;
+        }
+        assert!(Instant::now() < until, "{versions:?}");
         std::thread::yield_now();
     }
 }

@@ -77,6 +77,7 @@ mod filter {
         libc::SYS_lseek,
         libc::SYS_newfstatat,
         libc::SYS_openat,
+        libc::SYS_pidfd_open,
         libc::SYS_pread64,
         libc::SYS_read,
         libc::SYS_readlinkat,

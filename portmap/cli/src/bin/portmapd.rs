@@ -49,6 +49,7 @@ Called as rpcbind, it goes into the background without -f, and reports wrong usa
       --status ADDR     serve a status page, metrics and health over HTTP on ADDR:PORT, or on
                         PORT of loopback
       --no-sandbox      stay able to do what serving does not need
+      --bind-to-peer    what is registered over the Unix socket ends with the process that did so
       --no-prune        keep registrations whose address nobody has any more
       --udp-dump full   answer large lists over UDP to other hosts too
       --help            this text
@@ -207,6 +208,7 @@ fn parse(args: &[OsString], is_rpcbind: bool) -> Result<Command, lexopt::Error> 
                 config.apply(&mut options);
             }
             Long("check-config") => check = true,
+            Long("bind-to-peer") => options.bind_to_peer = true,
             Long("no-prune") => options.prune = false,
             Long("udp-dump") => match parser.value()?.string()?.as_str() {
                 "full" => options.access.large_datagrams = true,
