@@ -9,12 +9,11 @@ pub const LEAST: usize = 16;
 /// More than so many would only overflow that socket.
 pub const MOST: usize = 128;
 
-/// The congestion window, counted in calls: slow start and congestion avoidance of RFC 5681 §3.1.
+/// The congestion window, counted in calls: congestion avoidance of RFC 5681 §3.1. There is no slow
+/// start: it would outrun what the retry budget lets go again when a receiving socket overflows.
 #[derive(Debug)]
 pub(super) struct Window {
     size: usize,
-    /// Below it grows by one with each answer, and from there on with each `size` of them.
-    threshold: usize,
     /// Answers since it last grew.
     answers: usize,
     reduced: Option<Instant>,
@@ -22,7 +21,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new() -> Self {
-        Self { size: LEAST, threshold: MOST, answers: 0, reduced: None }
+        Self { size: LEAST, answers: 0, reduced: None }
     }
 
     pub(super) fn size(&self) -> usize {
@@ -31,7 +30,7 @@ impl Window {
 
     pub(super) fn answered(&mut self) {
         self.answers += 1;
-        if self.size < self.threshold || self.answers >= self.size {
+        if self.answers >= self.size {
             self.answers = 0;
             self.size = MOST.min(self.size + 1);
         }
@@ -40,8 +39,7 @@ impl Window {
     /// A call sent at that time is taken for lost. Of those lost together only the first counts.
     pub(super) fn lost(&mut self, sent: Instant, now: Instant) {
         if self.reduced.is_none_or(|reduced| sent > reduced) {
-            self.threshold = LEAST.max(self.size / 2);
-            self.size = self.threshold;
+            self.size = LEAST.max(self.size / 2);
             self.answers = 0;
             self.reduced = Some(now);
         }
@@ -60,16 +58,15 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_fast_until_something_is_lost_and_slowly_then() {
+    fn it_grows_by_one_with_each_full_of_answers_and_halves_when_some_are_lost() {
         let at = |millis| crate::epoch::epoch() + Duration::from_millis(millis);
         let mut window = Window::new();
-        assert_eq!(window.size(), 16);
-        assert_eq!(after(&mut window, 64), 80);
+        assert_eq!([15, 1, 16, 1].map(|answers| after(&mut window, answers)), [16, 17, 17, 18]);
+        assert_eq!(after(&mut window, (18..80).sum()), 80);
         window.lost(at(0), at(10));
         assert_eq!(window.size(), 40);
         window.lost(at(5), at(20));
         assert_eq!(window.size(), 40, "sent before it was known");
-        assert_eq!([after(&mut window, 39), after(&mut window, 1)], [40, 41]);
         window.lost(at(11), at(30));
         window.lost(at(31), at(40));
         assert_eq!(window.size(), 16);
