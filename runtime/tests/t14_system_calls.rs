@@ -63,7 +63,7 @@ const CALLING: [(&str, &[&str], bool); 7] = [
     ("connect", &["EADDRNOTAVAIL", "ECONNREFUSED", "ENETUNREACH", "ETIMEDOUT"], true),
     ("poll", &["ENOMEM"], true),
     ("poll", &["EINTR"], false),
-    ("getsockname", &["ENOBUFS"], true),
+    ("getsockname", &["ENOBUFS"], false),
     ("sendto", &["EAGAIN", "EINTR", "ENOBUFS", "ECONNRESET", "EPIPE", "EPERM"], false),
     ("recvfrom", &["EAGAIN", "EINTR", "ECONNRESET", "ENOMEM", "ETIMEDOUT"], false),
 ];

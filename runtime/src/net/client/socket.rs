@@ -124,8 +124,9 @@ fn connect_tcp(
 /// from one that the system picks in connecting.
 fn with_own_port(socket: Socket, any: SocketAddr) -> io::Result<Socket> {
     match socket.bind(&any.into()) {
-        // Asked for by its number, it stays taken when the connection is reset.
-        Ok(()) => Port::shared_with(&socket).map(|port| port.socket),
+        // Asked for by its number, it stays taken when the connection is reset. Without a descriptor
+        // for that, this one has it until then.
+        Ok(()) => Ok(Port::shared_with(&socket).map_or(socket, |port| port.socket)),
         // There is none left, but to share one will do.
         Err(error) if is_taken(&error) => Ok(socket),
         Err(error) => Err(error),
