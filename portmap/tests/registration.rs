@@ -1,17 +1,16 @@
 //! A server that registers: with itself, and with a portmapper that forgets.
 
+mod support;
+
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use farcall::bind::Portmapper;
-use farcall::xdr::{Decoder, Encoder};
-use farcall::{
-    Answer, Context, Dispatch, Doing, Error, Fault, Interface, Netid, Procedure, Program, Running,
-    Server, ServerBuilder, Version,
-};
+use farcall::{Doing, Error, Interface, Netid, Program, Running, Server, ServerBuilder, Version};
 use farcall_portmap::Portmap;
 use farcall_portmap::access::Access;
 use farcall_portmap::registry::Quotas;
+use support::nothing::Nothing;
 
 /// One with which anybody on this host may register.
 fn portmap() -> Portmap {
@@ -29,25 +28,6 @@ static INTERFACE: Interface = Interface {
     version_name: "NOTHING_V3",
     procedures: &[],
 };
-
-/// A service of procedure 0 only.
-struct Nothing;
-
-impl Dispatch for Nothing {
-    fn interface(&self) -> &'static Interface {
-        &INTERFACE
-    }
-
-    fn dispatch(
-        &self,
-        _: &Context,
-        _: Procedure,
-        _: &mut Decoder<'_>,
-        _: &mut Encoder,
-    ) -> Result<Answer, Fault> {
-        Err(Fault::ProcUnavail)
-    }
-}
 
 /// UDP and TCP at one port that is free.
 fn sockets() -> (UdpSocket, TcpListener) {
@@ -87,7 +67,7 @@ fn a_server_may_register_with_the_portmapper_that_it_serves() {
         let builder = Server::builder().udp_socket(udp).tcp_listener(tcp).loops(loops);
         let start = Instant::now();
         let server = with_portmapper(builder, &portmap)
-            .service(Nothing)
+            .service(Nothing(&INTERFACE))
             .register_with(Portmapper::at(at))
             .start()
             .expect("registered");
@@ -107,7 +87,7 @@ fn what_a_restarted_portmapper_has_forgotten_is_registered_again() {
     let first = portmapper(&udp, &tcp);
     let server = Server::builder()
         .tcp("127.0.0.1:0")
-        .service(Nothing)
+        .service(Nothing(&INTERFACE))
         .register_with(Portmapper::at(at))
         .watch_registration(Duration::from_millis(20))
         .start()
@@ -132,7 +112,7 @@ fn a_server_that_cannot_register_does_not_start() {
     drop(tcp);
     let error = Server::builder()
         .tcp("127.0.0.1:0")
-        .service(Nothing)
+        .service(Nothing(&INTERFACE))
         .register_with(Portmapper::at(nobody))
         .bind()
         .expect_err("nobody listens there");

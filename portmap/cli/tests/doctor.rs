@@ -10,11 +10,9 @@ use std::thread;
 use farcall::proto::auth::Flavor;
 use farcall::proto::message::AuthStatus;
 use farcall::proto::server::flavor::{Admission, Authenticate, Claim};
-use farcall::xdr::{Decoder, Encoder};
-use farcall::{
-    Answer, Context, Dispatch, Fault, Interface, Netid, Procedure, Program, Server, Version,
-};
+use farcall::{Interface, Netid, Program, Server, Version};
 
+use support::nothing::Nothing;
 use support::port111::inside;
 use support::tool::{Asked, run, uaddr};
 
@@ -161,24 +159,6 @@ static INTERFACE: Interface = Interface {
     procedures: &[],
 };
 
-struct Nothing;
-
-impl Dispatch for Nothing {
-    fn interface(&self) -> &'static Interface {
-        &INTERFACE
-    }
-
-    fn dispatch(
-        &self,
-        _: &Context,
-        _: Procedure,
-        _: &mut Decoder<'_>,
-        _: &mut Encoder,
-    ) -> Result<Answer, Fault> {
-        Err(Fault::ProcUnavail)
-    }
-}
-
 /// Lets nobody in who does not say who he is.
 struct Strict(AuthStatus);
 
@@ -209,7 +189,7 @@ fn the_server_does_not_let_the_caller_in() {
     ] {
         let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = tcp.local_addr().expect("bound").port();
-        let builder = Server::builder().tcp_listener(tcp).service(Nothing);
+        let builder = Server::builder().tcp_listener(tcp).service(Nothing(&INTERFACE));
         let _server = builder.flavor(Arc::new(Strict(status))).start().expect("it serves");
         run(&["unset", &P.to_string(), "1", "--socket", &asked.socket]);
         asked.register(P, 1, Netid::Tcp, &uaddr(port));

@@ -10,13 +10,10 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use farcall::bind::Portmapper;
-use farcall::xdr::{Decoder, Encoder};
-use farcall::{
-    Answer, Context, Dispatch, Error, Fault, Interface, Netid, Procedure, Program, Running, Server,
-    Version,
-};
+use farcall::{Error, Interface, Netid, Program, Running, Server, Version};
 use farcall_portmap::embedded::{HostPortmapper, NoPortmapper};
 use farcall_portmap::{ListenError, PROGRAM, system_or_embedded};
+use support::nothing::Nothing;
 use support::port111::{OnPort111, SOCKET, inside, wait_until_free};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,27 +26,8 @@ static INTERFACE: Interface = Interface {
     procedures: &[],
 };
 
-/// A service of procedure 0 only.
-struct Nothing;
-
-impl Dispatch for Nothing {
-    fn interface(&self) -> &'static Interface {
-        &INTERFACE
-    }
-
-    fn dispatch(
-        &self,
-        _: &Context,
-        _: Procedure,
-        _: &mut Decoder<'_>,
-        _: &mut Encoder,
-    ) -> Result<Answer, Fault> {
-        Err(Fault::ProcUnavail)
-    }
-}
-
 fn server() -> Running {
-    let server = Server::builder().tcp("127.0.0.1:0").service(Nothing).register();
+    let server = Server::builder().tcp("127.0.0.1:0").service(Nothing(&INTERFACE)).register();
     server.watch_registration(Duration::from_millis(20)).start().expect("it registers")
 }
 

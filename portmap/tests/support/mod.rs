@@ -3,6 +3,8 @@
 //! Each test file uses its own part of it.
 #![allow(dead_code)]
 
+pub(crate) mod nothing;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
