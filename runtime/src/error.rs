@@ -61,7 +61,7 @@ pub enum Error {
         netid: Netid,
     },
     /// The portmapper did not accept a registration, or the removal of one: another user's, or
-    /// another address's, is there (RFC 1833 §2.2.1).
+    /// another address's, is there (RFC 1833 §2.2.1), or only root may register it.
     NotAccepted {
         /// The program to be registered or unregistered.
         program: Program,
@@ -218,8 +218,8 @@ impl fmt::Display for Error {
             ),
             Self::NotAccepted { program, version } => write!(
                 f,
-                "RPC: Port mapper failure; program {program} version {version} is registered by \
-                 somebody else"
+                "RPC: Port mapper failure; program {program} version {version} was not accepted: it \
+                 is somebody else's, or for root"
             ),
             Self::BadTarget(what) => what.fmt(f),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
