@@ -36,11 +36,13 @@ pub enum Reason {
     Amplification,
     /// A call on behalf of the caller that was not made.
     RemoteCall,
+    /// See [`rules`](crate::rules).
+    Rule,
 }
 
 impl Reason {
     /// In the order in which they are counted.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NotAllowed,
         Self::Taken,
         Self::Quota,
@@ -51,6 +53,7 @@ impl Reason {
         Self::NotKept,
         Self::Amplification,
         Self::RemoteCall,
+        Self::Rule,
     ];
 
     /// Of a change that was not accepted.
@@ -80,6 +83,7 @@ impl Reason {
             Self::NotKept => "not_kept",
             Self::Amplification => "amplification",
             Self::RemoteCall => "remote_call",
+            Self::Rule => "rule",
         }
     }
 
@@ -97,6 +101,7 @@ impl Reason {
             Self::NotKept => "the journal cannot be written",
             Self::Amplification => "the answer is too large for UDP to another host",
             Self::RemoteCall => "a call on behalf of the caller",
+            Self::Rule => "a rule says so",
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::{fmt, fs, io};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::daemon::Options;
 use crate::rpcbind;
+use crate::rules::{Named, Rule, RuleError, Source};
 
 /// The file's contents (TOML). What is not there stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -30,6 +32,38 @@ pub struct Config {
     any_loopback_port: Option<bool>,
     any_registration: Option<bool>,
     large_datagrams: Option<bool>,
+    rule: Option<Vec<RuleTable>>,
+}
+
+/// A `[[rule]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleTable {
+    #[serde(default, deserialize_with = "parse_all")]
+    from: Option<Vec<Source>>,
+    #[serde(default, deserialize_with = "parse_all")]
+    procedures: Option<Vec<Named>>,
+    allow: bool,
+}
+
+impl From<RuleTable> for Rule {
+    fn from(RuleTable { from, procedures, allow }: RuleTable) -> Self {
+        Self { from, procedures, allow }
+    }
+}
+
+/// A list of none would be a rule that never fits.
+fn parse_all<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = RuleError>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    if texts.is_empty() {
+        return Err(de::Error::custom("expected one at least; without this key, all are meant"));
+    }
+    let parsed: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
+    parsed.map(Some).map_err(de::Error::custom)
 }
 
 /// Why a file is none.
@@ -97,5 +131,7 @@ impl Config {
         set(&mut options.access.loopback, self.any_loopback_port);
         set(&mut options.access.any_registration, self.any_registration);
         set(&mut options.access.large_datagrams, self.large_datagrams);
+        let rules = self.rule.map(|rules| rules.into_iter().map(Rule::from).collect());
+        set(&mut options.rules, rules);
     }
 }

@@ -14,6 +14,7 @@ use crate::holder::{self, Holder};
 use crate::journal::FolderError;
 use crate::notify::{self, Watchdog};
 use crate::registry::Quotas;
+use crate::rules::Rule;
 use crate::sandbox;
 use crate::sockets;
 use crate::status::{Serving, StatusPage};
@@ -60,6 +61,8 @@ pub struct Options {
     pub remote_calls: bool,
     /// Who may do what.
     pub access: Access,
+    /// Which calls are let through at all.
+    pub rules: Vec<Rule>,
     /// How much may be registered.
     pub quotas: Quotas,
 }
@@ -80,6 +83,7 @@ impl Default for Options {
             bind_to_peer: false,
             remote_calls: false,
             access,
+            rules: Vec::new(),
             quotas,
         }
     }
@@ -188,8 +192,8 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<(), DaemonError> {
     run_reloading(options, move || Ok(same.clone()), out)
 }
 
-/// As [`run`]; after SIGHUP, the rules on who may do what and the quotas are those that `reload`
-/// returns.
+/// As [`run`]; after SIGHUP, the rules on who may do what, the quotas and whether to prune are
+/// those that `reload` returns. What else is other than before is named in the log.
 ///
 /// # Errors
 /// See [`DaemonError`].
@@ -199,6 +203,7 @@ pub fn run_reloading(
     out: &mut impl Write,
 ) -> Result<(), DaemonError> {
     let portmap = Portmap::new(options.access, options.quotas);
+    portmap.restrict(options.rules.clone());
     let server = listen(options, &portmap)?;
     let status = options.status.map(bind_status).transpose()?;
     sockets::register_own(&portmap, &server);
@@ -208,7 +213,7 @@ pub fn run_reloading(
         confine(options);
     }
     kept.map_or(Ok(()), |kept| kept.begin(&portmap)).map_err(DaemonError::Thread)?;
-    reload::start(portmap.clone(), reload).map_err(DaemonError::Thread)?;
+    reload::start(portmap.clone(), options.clone(), reload).map_err(DaemonError::Thread)?;
     if options.bind_to_peer {
         portmap.bind_to_peers().map_err(DaemonError::Thread)?;
     }

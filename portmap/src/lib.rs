@@ -5,6 +5,7 @@
 //! rpcbind, is behind the feature `daemon`; the command `portmapd` is in `farcall-portmap-cli`.
 //!
 //! What is pure is apart: the table in [`registry`], the rules on who may change it in [`access`],
+//! those of its operator in [`rules`],
 //! and the choice of the address that a caller is told in [`address`]. What outlives a restart is in
 //! a [`journal`]. The client's side, for services that register and for who looks them up, is
 //! [`farcall::bind`].
@@ -44,6 +45,7 @@ mod rate;
 pub mod registry;
 mod reserved;
 pub mod rpcbind;
+pub mod rules;
 #[cfg(feature = "daemon")]
 mod sandbox;
 mod scribe;

@@ -3,7 +3,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
 use std::time::Instant;
 
 use farcall::bind::{Family, Uaddr};
-use farcall::{Fault, Netid, PeerAddr, Program, Version};
+use farcall::proto::message::AuthStatus;
+use farcall::{Fault, Netid, PeerAddr, Procedure, Program, Version};
 
 use crate::access::{self, Access, Owner};
 use crate::activity::{Activity, Reason};
@@ -12,6 +13,7 @@ use crate::forward::Forwarder;
 use crate::journal::Journal;
 use crate::probe::Probes;
 use crate::registry::{Entry, Mapping, Quotas, Registry, SetError};
+use crate::rules::{self, Rule};
 use crate::scribe::Scribe;
 use crate::stats::{Lookup, Protocol, VersionStats};
 use crate::table::{Refusal, Table, Wanted};
@@ -30,6 +32,7 @@ pub struct Portmap(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     access: RwLock<Access>,
+    rules: RwLock<Vec<Rule>>,
     interfaces: HostInterfaces,
     table: Arc<Table>,
     /// Makes the changes, if they are kept.
@@ -95,6 +98,23 @@ impl Portmap {
         if prune != counts.probes.is_some() {
             counts.probes = prune.then(|| Probes::new(Instant::now()));
         }
+    }
+
+    /// From now on lets through only the calls that these rules do.
+    pub fn restrict(&self, rules: Vec<Rule>) {
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    /// Whether the rules let a call through.
+    pub(crate) fn may_call(&self, peer: &PeerAddr, procedure: Procedure) -> Result<(), Fault> {
+        let rules = self.0.rules.read().unwrap_or_else(PoisonError::into_inner);
+        if rules::allow(&rules, peer, procedure) {
+            return Ok(());
+        }
+        drop(rules);
+        self.refuse(Reason::Rule);
+        log::debug!("{peer}: a rule denies procedure {procedure}");
+        Err(Fault::Auth(AuthStatus::TooWeak))
     }
 
     fn access(&self) -> Access {
@@ -191,7 +211,7 @@ impl Portmap {
     }
 
     /// Counts a call.
-    pub(crate) fn count(&self, protocol: Protocol, procedure: farcall::Procedure) {
+    pub(crate) fn count(&self, protocol: Protocol, procedure: Procedure) {
         self.0.table.counts().stats.of(protocol).call(procedure);
     }
 

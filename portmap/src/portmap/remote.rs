@@ -9,7 +9,7 @@ use farcall::proto::auth::OpaqueAuth;
 use farcall::proto::message::AuthStatus;
 use farcall::{Fault, Identity, Peer};
 
-use super::Portmap;
+use super::{PROGRAM, Portmap};
 use crate::activity::Reason;
 use crate::address;
 use crate::forward::Forwarder;
@@ -53,6 +53,10 @@ impl Portmap {
         call: RemoteCall,
         indirect: bool,
     ) -> Result<Passage<'_>, Fault> {
+        // It would come back as a call of this host.
+        if call.program == PROGRAM {
+            self.may_call(peer.addr(), call.procedure)?;
+        }
         let may = self.access().remote_call(peer.addr(), call.program, call.procedure);
         may.and_then(|()| self.passage(protocol, peer, call, indirect))
             .inspect_err(|_| self.refuse(Reason::RemoteCall))

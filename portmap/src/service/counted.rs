@@ -81,6 +81,7 @@ impl<D: Dispatch> Dispatch for Counted<D> {
         results: &mut Encoder,
     ) -> Result<Answer, Fault> {
         self.portmap.count(self.protocol, procedure);
+        self.portmap.may_call(cx.peer().addr(), procedure)?;
         match procedure {
             Procedure::NULL => return Ok(Answer::Now),
             DUMP => return self.dump(cx, args, results),

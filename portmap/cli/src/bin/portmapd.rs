@@ -82,13 +82,15 @@ fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     let is_rpcbind =
         args.first().is_some_and(|name| Path::new(name).file_name() == Some("rpcbind".as_ref()));
-    match parse(&args, is_rpcbind) {
+    // It is another user later, when the options are read again.
+    let is_root = nix::unistd::geteuid().is_root();
+    match parse(&args, is_rpcbind, is_root) {
         Ok(Command::Print(text)) => match io::stdout().write_all(text.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
         Ok(Command::Run { options, filter }) => {
-            run(&options, filter, move || match parse(&args, is_rpcbind) {
+            run(&options, filter, move || match parse(&args, is_rpcbind, is_root) {
                 Ok(Command::Run { options, .. }) => Ok(options),
                 Ok(_) => Err("the options are for something else".to_owned()),
                 Err(error) => Err(error.to_string()),
@@ -171,7 +173,7 @@ fn run(
     }
 }
 
-fn parse(args: &[OsString], is_rpcbind: bool) -> Result<Command, lexopt::Error> {
+fn parse(args: &[OsString], is_rpcbind: bool, is_root: bool) -> Result<Command, lexopt::Error> {
     let mut options = Options { sandbox: true, ..Options::default() };
     let mut filter = "info";
     let mut foreground = !is_rpcbind;
@@ -236,7 +238,7 @@ fn parse(args: &[OsString], is_rpcbind: bool) -> Result<Command, lexopt::Error> 
     if check {
         return Ok(Command::Print("portmapd: the options are sound\n"));
     }
-    let is_system = options.port == PORT && nix::unistd::geteuid().is_root();
+    let is_system = options.port == PORT && is_root;
     options.socket = socket.or(options.socket).or_else(|| is_system.then(|| PathBuf::from(SOCKET)));
     options.state_dir =
         state_dir.or(options.state_dir).or_else(|| is_system.then(|| PathBuf::from(STATE_DIR)));

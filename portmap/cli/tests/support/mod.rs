@@ -179,7 +179,7 @@ fn datagrams(from: SocketAddr, to: SocketAddr, calls: &[&[u8]]) -> Vec<u8> {
     buf
 }
 
-fn records(mut stream: impl Read + Write, calls: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn records(mut stream: impl Read + Write, calls: &[&[u8]]) -> Vec<u8> {
     for call in calls {
         let mark = 0x8000_0000 | u32::try_from(call.len()).expect("a short call");
         stream.write_all(&[&mark.to_be_bytes(), *call].concat()).expect("sent");
