@@ -34,7 +34,11 @@ fn full(access: Access) -> ServerCore {
 }
 
 fn ask(core: &mut ServerCore, from: [u8; 4], call: &[u8]) -> Option<Vec<u8>> {
-    let caller = Caller::new(PeerAddr::Udp((from, 700).into()), 0);
+    ask_as(core, PeerAddr::Udp((from, 700).into()), call)
+}
+
+fn ask_as(core: &mut ServerCore, from: PeerAddr, call: &[u8]) -> Option<Vec<u8>> {
+    let caller = Caller::new(from, 0);
     let mut out = Encoder::new();
     let message = Message::from(Bytes::copy_from_slice(call));
     let verdict = core.handle_message(Instant::now(), caller, &message, &mut out);
@@ -73,6 +77,22 @@ fn t20_no_procedure_answers_a_stranger_with_more_than_three_times_the_call() {
         }
     }
     assert!(answered > 500, "{answered}");
+}
+
+#[test]
+fn t20_the_whole_table_is_for_who_asks_by_a_connection() {
+    let mut core = full(Access::default());
+    // Of one entry: a word that it follows, and its fields.
+    let table = [(2, 4 + 16), (3, 4 + 48), (4, 4 + 48)];
+    let stranger = [192, 0, 2, 9];
+    for (version, len) in table {
+        let dump = call_as(version, version, 4, &[]);
+        assert!(is_system_err(version, ask(&mut core, stranger, &dump).as_ref()), "{version}");
+        let by_tcp = PeerAddr::Tcp((stranger, 700).into());
+        let reply = ask_as(&mut core, by_tcp, &dump).expect("an answer");
+        assert_eq!(reply[..24], words(&[version, 1, 0, 0, 0, 0]), "{version}");
+        assert_eq!(reply.len(), 24 + 4096 * len + 4, "{version}");
+    }
 }
 
 #[test]
