@@ -237,7 +237,7 @@ fn without_room_to_shorten_it_the_journal_goes_on() {
 }
 
 #[test]
-fn a_corrupt_journal_is_set_aside_and_not_believed() {
+fn t25_a_corrupt_journal_is_set_aside_and_not_believed() {
     let disk = Scripted::default();
     let first = portmap(&disk);
     assert!(set(&first, 1));
@@ -365,7 +365,7 @@ fn a_folder_has_one_writer() {
 }
 
 #[test]
-fn a_file_that_somebody_else_could_have_written_is_set_aside() {
+fn t25_a_file_that_somebody_else_could_have_written_is_set_aside() {
     type Spoil = fn(&Path);
     let table: [(&str, Spoil); 6] = [
         ("a link", |path| {
@@ -405,7 +405,7 @@ fn a_file_that_somebody_else_could_have_written_is_set_aside() {
 }
 
 #[test]
-fn a_file_of_another_user_is_set_aside() {
+fn t25_a_file_of_another_user_is_set_aside() {
     if !nix::unistd::geteuid().is_root() {
         println!("skipped: it needs root");
         return;
@@ -420,7 +420,7 @@ fn a_file_of_another_user_is_set_aside() {
 }
 
 #[test]
-fn a_folder_where_others_may_write_is_not_used() {
+fn t25_a_folder_where_others_may_write_is_not_used() {
     let scratch = folder();
     for mode in [0o757, 0o775, 0o1777] {
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(mode)).expect("ours");

@@ -5,12 +5,14 @@ mod support;
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use farcall::bind::{Portmapper, Registration, Uaddr};
 use farcall::{Netid, Program, Version};
@@ -20,7 +22,7 @@ use support::{Daemon, Scratch, call_as, rpcb, words};
 const P: u32 = 0x2000_0001;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn text(path: &std::path::Path) -> &str {
+fn text(path: &Path) -> &str {
     path.to_str().expect("a path of our own")
 }
 
@@ -39,7 +41,11 @@ fn at(version: u32, netid: Netid, address: &str) -> Registration {
 
 /// The table without the portmapper's own entries.
 fn listed(daemon: &Daemon) -> Vec<String> {
-    let entries = unix(daemon).dump().expect("a table").into_iter();
+    listed_by(&unix(daemon))
+}
+
+fn listed_by(portmapper: &Portmapper) -> Vec<String> {
+    let entries = portmapper.dump().expect("a table").into_iter();
     entries.filter(|entry| entry.program == Program(P)).map(|entry| entry.to_string()).collect()
 }
 
@@ -105,16 +111,88 @@ fn a_service_that_ended_meanwhile_is_not_advertised() {
     drop((alive_udp, alive_tcp));
 }
 
+/// Starts it and asks for what it knows. Returns that, what the log says, and how long it took from
+/// the start until it served.
+fn start_logged(state: &Path) -> (Vec<String>, String, Duration) {
+    let scratch = Scratch::new();
+    let (socket, log) = (scratch.path().join("sock"), scratch.path().join("log"));
+    let begun = Instant::now();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portmapd"))
+        .args(["--port", "0", "--listen", "127.0.0.1", "--no-prune", "--socket", text(&socket)])
+        .args(["--state-dir", text(state)])
+        .env("RUST_LOG", "farcall_portmap::journal=warn")
+        .stdout(Stdio::piped())
+        .stderr(fs::File::create(&log).expect("a file"))
+        .spawn()
+        .expect("portmapd starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    support::read_addresses(&mut stdout);
+    let until_served = begun.elapsed();
+    let listed = listed_by(&Portmapper::unix(socket).timeout(PATIENCE));
+    support::terminate(&child);
+    assert!(child.wait().expect("it ends").success());
+    (listed, fs::read_to_string(log).expect("text"), until_served)
+}
+
 #[test]
-fn a_corrupt_journal_does_not_keep_it_from_starting() {
-    let state = Scratch::new();
-    fs::write(state.path().join("journal"), [0; 1000]).expect("written");
-    let mut daemon = start(&state, &["--no-prune"]);
-    assert_eq!(listed(&daemon), [""; 0]);
-    unix(&daemon).set(&at(1, Netid::Tcp, "0.0.0.0.8.1")).expect("accepted");
-    daemon.kill();
-    assert_eq!(listed(&start(&state, &["--no-prune"])).len(), 1);
-    assert_eq!(fs::read(state.path().join("journal.corrupt")).expect("kept"), [0; 1000]);
+fn t25_a_journal_that_cannot_be_believed_does_not_keep_it_from_starting() {
+    type Spoil = fn(&Path);
+    let set_aside = "the journal is set aside, nothing is restored";
+    let table: [(&str, Spoil, usize, &str); 7] = [
+        // what happened, how, how many of two registrations there are then, what the log says
+        ("nothing", |_| {}, 2, ""),
+        (
+            "its end is cut off",
+            |path| spoil(path, |bytes| bytes.truncate(bytes.len() - 1)),
+            1,
+            "torn",
+        ),
+        ("a bit is another", |path| spoil(path, |bytes| bytes[60] ^= 1), 0, set_aside),
+        ("all is zero", |path| spoil(path, |bytes| bytes.fill(0)), 0, set_aside),
+        (
+            "another file",
+            |path| spoil(path, |bytes| *bytes = b"#!/bin/sh\nexit 0\n".to_vec()),
+            0,
+            set_aside,
+        ),
+        (
+            "a link",
+            |path| {
+                fs::rename(path, path.with_file_name("other")).expect("moved");
+                symlink("other", path).expect("linked");
+            },
+            0,
+            set_aside,
+        ),
+        (
+            "others may write it",
+            |path| fs::set_permissions(path, fs::Permissions::from_mode(0o622)).expect("ours"),
+            0,
+            set_aside,
+        ),
+    ];
+    for (what, spoil, restored, said) in table {
+        let state = Scratch::new();
+        let mut daemon = start(&state, &["--no-prune"]);
+        unix(&daemon).set(&at(1, Netid::Tcp, "0.0.0.0.8.1")).expect("accepted");
+        unix(&daemon).set(&at(2, Netid::Tcp, "0.0.0.0.8.2")).expect("accepted");
+        let before = listed(&daemon);
+        daemon.kill();
+        spoil(&state.path().join("journal"));
+        let (listed, log, until_served) = start_logged(state.path());
+        println!("{what}: served after {until_served:?}");
+        assert_eq!(listed, before[..restored], "{what}");
+        assert!(log.contains(said), "{what}: {log}");
+        assert_eq!(log.is_empty(), said.is_empty(), "{what}: {log}");
+        let aside = state.path().join("journal.corrupt").symlink_metadata().is_ok();
+        assert_eq!(aside, said == set_aside, "{what}");
+    }
+}
+
+fn spoil(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).expect("a journal");
+    change(&mut bytes);
+    fs::write(path, bytes).expect("written");
 }
 
 #[test]
@@ -197,7 +275,7 @@ fn ask(stream: &mut UnixStream, call: &[u8]) -> io::Result<Vec<u8>> {
 
 /// `FARCALL_KILLS` is how often; few in a run that everybody makes.
 #[test]
-fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
+fn t25_a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
     let kills = env::var("FARCALL_KILLS").map_or(40, |n| n.parse().expect("a number"));
     let state = Scratch::new();
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_anywhere_has_the_changes_before_the_cut() {
+    fn t25_a_file_cut_anywhere_has_the_changes_before_the_cut() {
         let (bytes, ends) = written();
         for len in 0..=bytes.len() {
             let whole = ends.iter().filter(|&&end| end <= len).count();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_changed_is_found_wherever_it_is() {
+    fn t25_a_byte_that_changed_is_found_wherever_it_is() {
         let (bytes, ends) = written();
         let last = ends[ends.len() - 2];
         let cut = history()[..history().len() - 1].to_vec();
