@@ -485,10 +485,9 @@ fn awaited<T: Send + 'static>(
 }
 
 fn log_set(peer: &PeerAddr, entry: &Entry, result: &Result<usize, Refusal>) {
-    let Entry { program, version, netid, address, .. } = entry;
-    // The text is somebody else's: escaped, and only as much as is sound.
+    let Entry { program, version, .. } = entry;
     match result {
-        Ok(_) => log::debug!("{peer}: set {program}/{version} {netid:?} {address:?}"),
+        Ok(_) => log::debug!("{peer}: set {entry}"),
         Err(error) => log::debug!("{peer}: set {program}/{version} refused: {error}"),
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error as StdError;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::SocketAddr;
 
 use farcall::bind::Uaddr;
@@ -18,6 +18,9 @@ use crate::access::Owner;
 pub const MAX_NETID: usize = 32;
 /// The longest address that is accepted, in bytes.
 pub const MAX_ADDRESS: usize = 128;
+
+/// How much of a text is shown in a log, in characters once it is escaped.
+const MAX_QUOTED: usize = 256;
 
 /// A registration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -87,10 +90,23 @@ impl Entry {
 }
 
 impl fmt::Display for Entry {
-    /// On one line, for a log: what is somebody else's text is escaped.
+    /// On one line, for a log: what is somebody else's text is escaped, and cut if it is long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { program, version, netid, address, owner } = self;
-        write!(f, "{program}/{version} {netid:?} {address:?} of {owner}")
+        let (netid, address) = (Quoted(netid), Quoted(address));
+        write!(f, "{program}/{version} {netid} {address} of {owner}")
+    }
+}
+
+/// Somebody else's text in a log.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut escaped = self.0.escape_debug();
+        f.write_char('"')?;
+        escaped.by_ref().take(MAX_QUOTED).try_for_each(|c| f.write_char(c))?;
+        f.write_str(if escaped.next().is_some() { "…\"" } else { "\"" })
     }
 }
 

@@ -234,3 +234,20 @@ fn t23_a_million_registrations_of_one_user_take_its_quota_and_no_more() {
     assert_eq!((registry.len(), refused), (quotas.per_owner, 1_000_000 - quotas.per_owner));
     assert_eq!(registry.set(entry(P, 1, "tcp", "a", Owner::Uid(1002))), Ok(()));
 }
+
+#[test]
+fn text_of_others_is_shown_escaped_and_cut() {
+    let table = [
+        // address, as it is shown
+        ("0.0.0.0.8.1".to_owned(), "0.0.0.0.8.1".to_owned()),
+        ("a\n\u{1b}[2J\"\u{202e}".to_owned(), "a\\n\\u{1b}[2J\\\"\\u{202e}".to_owned()),
+        ("x".repeat(256), "x".repeat(256)),
+        ("x".repeat(257), "x".repeat(256) + "…"),
+        ("x".repeat(1 << 20), "x".repeat(256) + "…"),
+        ("\u{1b}".repeat(100), "\\u{1b}".repeat(42) + "\\u{1…"),
+    ];
+    for (address, shown) in table {
+        let entry = entry(P, 1, &address, &address, Owner::Uid(7));
+        assert_eq!(entry.to_string(), format!("536870913/1 \"{shown}\" \"{shown}\" of 7"));
+    }
+}
