@@ -32,7 +32,7 @@ pub(super) fn start(
 
 fn apply(portmap: &Portmap, started: &Options, options: Options) {
     for key in waiting(started, &options) {
-        log::warn!("{key} is as it was: another one takes a restart");
+        log::warn!("{key} has changed, which takes a restart");
     }
     let Options { access, rules, quotas, prune, .. } = options;
     log::info!("reloaded: {access:?}, {quotas:?}, prune: {prune}, rules: {}", rules.len());
