@@ -1,6 +1,6 @@
 //! When to send a datagram again: the round-trip estimate of RFC 6298, backoff and a budget.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::xid::Random;
@@ -111,14 +111,14 @@ const CLASSES: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Estimates {
     server: RttEstimate,
-    procedures: HashMap<Procedure, RttEstimate>,
+    procedures: BTreeMap<Procedure, RttEstimate>,
 }
 
 impl Estimates {
     /// No estimate yet.
     #[must_use]
     pub fn new(policy: RetryPolicy) -> Self {
-        Self { server: RttEstimate::new(policy), procedures: HashMap::new() }
+        Self { server: RttEstimate::new(policy), procedures: BTreeMap::new() }
     }
 
     /// Takes in the round-trip time of a call that was sent once.
