@@ -32,14 +32,16 @@ pub enum Error {
         /// How often the call was sent.
         sent: u32,
     },
-    /// The server's host said that nobody listens at the port (ICMP). Of a call that was sent once,
-    /// that means that it was not executed.
+    /// The server's host said that nobody listens at the port (ICMP). It does not say at which call:
+    /// one that was sent once and was alone was not executed.
     Unreachable {
         /// How often the call was sent.
         sent: u32,
+        /// Whether no other call was sent and not answered then.
+        alone: bool,
     },
-    /// The connection is lost, and the call is not sent on another one: it was not to be, or the server
-    /// could not tell that it is a repeat.
+    /// The connection is lost, or the server does not take the call's authentication any more, and
+    /// the call is not sent again: it was not to be, or the server could not tell that it is a repeat.
     Disconnected {
         /// How often the call was sent.
         sent: u32,
@@ -131,7 +133,7 @@ impl Error {
             Self::Decode(_) | Self::Refused(Refusal::Accepted(AcceptStatus::SystemErr)) => true,
             Self::Auth(status) => *status == AuthStatus::InvalidResp,
             Self::TimedOut { sent, .. } | Self::Disconnected { sent } => *sent > 0,
-            Self::Unreachable { sent } => *sent > 1,
+            Self::Unreachable { sent, alone } => *sent > 1 || !alone,
             Self::Io { doing, .. } => *doing == Doing::Poll,
             Self::Encode(_)
             | Self::Refused(_)
@@ -197,7 +199,7 @@ impl fmt::Display for Error {
             Self::TimedOut { after, sent } => {
                 write!(f, "RPC: Timed out; no answer in {after:.1?}, {}", Sent(*sent))
             }
-            Self::Unreachable { sent } => write!(
+            Self::Unreachable { sent, .. } => write!(
                 f,
                 "RPC: Unable to receive; connection refused: nobody listens at the server's port, \
                  {}",
@@ -349,6 +351,7 @@ mod tests {
         let denied = |status| Error::from(Refusal::Denied(status));
         let io = |doing| Error::Io { doing, source: io::ErrorKind::ConnectionReset.into() };
         let timed_out = |sent| Error::TimedOut { after: Duration::from_secs(1), sent };
+        let unreachable = |sent, alone| Error::Unreachable { sent, alone };
         let (program, version, netid) = (Program(7), Version(1), Netid::Udp);
         let table = [
             (
@@ -385,8 +388,9 @@ mod tests {
             (timed_out(0), "RPC: Timed out; no answer in 1.0s, not sent", false, true),
             (timed_out(1), "RPC: Timed out; no answer in 1.0s, sent once", true, true),
             (timed_out(2), "RPC: Timed out; no answer in 1.0s, sent 2 times", true, true),
-            (Error::Unreachable { sent: 1 }, "RPC: Unable to receive", false, true),
-            (Error::Unreachable { sent: 2 }, "RPC: Unable to receive", true, true),
+            (unreachable(1, true), "RPC: Unable to receive", false, true),
+            (unreachable(1, false), "RPC: Unable to receive", true, true),
+            (unreachable(2, true), "RPC: Unable to receive", true, true),
             (Error::Disconnected { sent: 0 }, "RPC: Unable to receive", false, true),
             (Error::Disconnected { sent: 1 }, "RPC: Unable to receive", true, true),
             (Error::TooLarge { len: 2, max: 1 }, "RPC: Unable to send", false, false),

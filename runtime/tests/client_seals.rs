@@ -240,3 +240,34 @@ fn what_is_refused_is_made_again_once_under_another_xid() {
     assert!(matches!(bench.result(two), Some(Err(Error::Refused(_)))));
     assert_eq!((bench.core.waiting(), bench.core.poll_timeout()), (0, None));
 }
+
+#[test]
+fn what_was_sent_twice_and_is_refused_then_may_have_been_executed() {
+    let mut bench = Bench::new(Transport::Datagram);
+    let xid = bench.call(1, 10_000);
+    bench.set_up();
+    assert_eq!((bench.transmit().len(), bench.wake().len()), (1, 1));
+    // By a server that has forgotten the caller since it has executed the first one, perhaps.
+    bench.reply(&[xid.0, 1, 1, 1, 2]);
+    let error = bench.result(xid).and_then(Result::err).expect("it has ended");
+    assert!(matches!(error, Error::Disconnected { sent: 2 }), "{error:?}");
+    assert!(error.may_have_executed());
+}
+
+#[test]
+fn what_was_sent_before_a_step_fails_may_have_been_executed() {
+    let mut bench = Bench::new(Transport::Datagram);
+    let [one, two] = [1, 2].map(|word| bench.call(word, 10_000));
+    bench.set_up();
+    assert_eq!(bench.transmit().len(), 2);
+    let denied = |xid| [xid, 1, 1, 1, 2];
+    bench.reply(&denied(two.0));
+    let step = bench.transmit().remove(0)[0];
+    // The first call is due again, and waits for it.
+    assert_eq!(bench.wake(), [] as [Vec<u32>; 0]);
+    bench.reply(&denied(step));
+    let errors = [one, two].map(|xid| bench.result(xid).and_then(Result::err));
+    let [Some(Error::Disconnected { sent: 1 }), Some(Error::Refused(_))] = errors else {
+        panic!("{errors:?}")
+    };
+}

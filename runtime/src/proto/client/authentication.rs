@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::flavor::{Initiate, Seal, SetUp, Step};
 use super::message::{self, Answer};
-use super::{ClientCore, Transport};
+use super::{ClientCore, Repeat, Transport};
 use crate::error::{Refusal, Result};
 use crate::proto::auth::{Flavor, OpaqueAuth};
 use crate::proto::message::{AuthStatus, CallHeader, RejectStatus};
@@ -302,15 +302,18 @@ impl ClientCore {
         let UnderWay { flavor, waiting, .. } = self.under_way.swap_remove(at);
         flavor.failed();
         for waiting in waiting {
+            let sent = self.pending.get(waiting).map_or(0, |call| call.sent);
             let error = match &result {
+                // Each has its own deadline.
+                Err(Error::TimedOut { .. }) => continue,
+                // What was sent before, with what is no good any more, may have been executed.
+                _ if sent > 0 => Error::Disconnected { sent },
                 Err(Error::Refused(refusal)) => Error::Refused(*refusal),
                 Err(Error::Decode(error)) => Error::Decode(error.clone()),
                 Err(Error::Encode(error)) => Error::Encode(error.clone()),
-                Err(Error::Unreachable { .. }) => Error::Unreachable { sent: 0 },
+                Err(Error::Unreachable { .. }) => Error::Unreachable { sent: 0, alone: true },
                 Err(Error::Disconnected { .. }) => Error::Disconnected { sent: 0 },
                 Err(Error::Auth(status)) => Error::Auth(*status),
-                // Each has its own deadline.
-                Err(Error::TimedOut { .. }) => continue,
                 _ => Error::Auth(AuthStatus::Failed),
             };
             self.end(waiting, Err(error));
@@ -373,9 +376,14 @@ impl ClientCore {
         }
     }
 
-    /// Makes a call again that the server has refused, and so has not executed: under another xid,
-    /// because what else it says to the one before is of no interest.
+    /// Makes a call again that the server has refused: under another xid, because what else it says
+    /// to the one before is of no interest. One that was sent more than once it may have executed
+    /// before, and would not know.
     fn make_again(&mut self, xid: Xid, now: Instant) {
+        let sent = self.pending.get(xid).map(|call| (call.sent, call.repeat));
+        if let Some((sent @ 2.., Repeat::Never | Repeat::WhileKnown)) = sent {
+            return self.end(xid, Err(Error::Disconnected { sent }));
+        }
         let alias = self.unused_xid();
         self.pending.rename(xid, alias);
         let transport = self.transport;

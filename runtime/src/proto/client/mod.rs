@@ -330,10 +330,12 @@ impl ClientCore {
     /// the datagrams, so that all calls end that were sent.
     pub fn handle_refused(&mut self) {
         self.stats.unreachable += 1;
-        for xid in self.pending.in_order() {
-            if let Some(sent @ 1..) = self.pending.get(xid).map(|call| call.sent) {
-                self.end(xid, Err(Error::Unreachable { sent }));
-            }
+        let calls = self.pending.in_order().into_iter();
+        let sent = calls.filter_map(|xid| Some((xid, self.pending.get(xid)?.sent)));
+        let sent: Vec<_> = sent.filter(|&(_, sent)| sent > 0).collect();
+        let alone = sent.len() == 1;
+        for (xid, sent) in sent {
+            self.end(xid, Err(Error::Unreachable { sent, alone }));
         }
     }
 

@@ -96,7 +96,7 @@ mod tests {
         let mismatch = Refusal::Accepted(AcceptStatus::ProgMismatch { low, high });
         assert_eq!(status(mismatch.into()), 1);
         assert_eq!(status(Error::TimedOut { after: Duration::from_secs(1), sent: 1 }), 3);
-        assert_eq!(status(Error::Unreachable { sent: 1 }), 3);
+        assert_eq!(status(Error::Unreachable { sent: 1, alone: true }), 3);
         let refused = io::ErrorKind::ConnectionRefused.into();
         assert_eq!(status(Error::Io { doing: Doing::Connect, source: refused }), 3);
         assert_eq!(ToolError::No("no".to_owned()).status(), 1);

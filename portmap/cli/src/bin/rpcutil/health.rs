@@ -121,7 +121,7 @@ mod tests {
             (silent(3), false, "no reply (3 tries, 1.5s)"),
             (silent(1), true, "no reply (1.5s)"),
             (silent(3), true, "hangs up"),
-            (Error::Unreachable { sent: 1 }, false, "nobody listens"),
+            (Error::Unreachable { sent: 1, alone: true }, false, "nobody listens"),
             (io(ErrorKind::ConnectionRefused), true, "nobody listens"),
             (io(ErrorKind::NetworkUnreachable), true, "not reached"),
             (accepted(AcceptStatus::ProgMismatch { low, high }), true, "has versions 2-4"),

@@ -196,7 +196,10 @@ mod tests {
                 denied(AuthStatus::Other(99)),
                 "RPC: Authentication error; why = (unknown authentication error - 99)",
             ),
-            (Error::Unreachable { sent: 1 }, "RPC: Unable to receive; errno = Connection refused"),
+            (
+                Error::Unreachable { sent: 1, alone: true },
+                "RPC: Unable to receive; errno = Connection refused",
+            ),
             (
                 Error::Disconnected { sent: 1 },
                 "RPC: Unable to receive; errno = Connection reset by peer",
