@@ -575,12 +575,15 @@ fn a_connection_that_is_kept_is_made_again_for_nobody() {
 #[test]
 fn an_attempt_to_connect_has_the_time_of_the_calls() {
     let mut bench = Bench::stream();
-    bench.call(1, 60_000);
+    let long = bench.call(1, 60_000);
     bench.core.handle_disconnected(bench.now);
     assert!(bench.core.wants_connection(bench.now));
-    assert_eq!(bench.core.connect_timeout(bench.now), 10_000 * MS);
-    bench.call(2, 3_000);
-    assert_eq!(bench.core.connect_timeout(bench.now + 1_000 * MS), 2_000 * MS);
+    assert_eq!(bench.core.connect_timeout(bench.now, None), 10_000 * MS);
+    let short = bench.call(2, 3_000);
+    let later = bench.now + 1_000 * MS;
+    for (call, millis) in [(None, 2_000), (Some(short), 2_000), (Some(long), 10_000)] {
+        assert_eq!(bench.core.connect_timeout(later, call), millis * MS, "{call:?}");
+    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn drive(shared: &Arc<Shared>, woken: &Wake) {
         let timer = state.core.poll_timeout().unwrap_or_else(|| state.nap(now));
         if let Some(reader) = state.reader.take() {
             state.sleeps_until(Some(timer));
-            state = shared.lead(state, reader, Some(woken));
+            state = shared.lead(state, reader, None, Some(woken));
             state.sleeps_until(None);
         } else {
             drop(state);

@@ -169,7 +169,7 @@ impl Channel {
         if state.core.wants_connection(now)
             && let Some(reader) = state.reader.take()
         {
-            hand_over(self.0.lead(state, reader, None));
+            hand_over(self.0.lead(state, reader, Some(xid), None));
         } else if !self.0.corked || state.core.output().len() >= CORKED_MAX {
             state.send(now);
         }
@@ -262,23 +262,24 @@ impl Shared {
             state = match state.reader.take() {
                 Some(reader) => {
                     state.waiters.remove(xid);
-                    self.lead(state, reader, None)
+                    self.lead(state, reader, Some(xid), None)
                 }
                 None => self.follow(state, xid),
             };
         }
     }
 
-    /// Receives once, or connects, and does what is due.
+    /// Receives once, or connects, and does what is due: for a call, or, as the driver, for all.
     fn lead<'a>(
         self: &'a Arc<Self>,
         mut state: Guard<'a>,
         mut reader: Box<Reader>,
+        call: Option<Xid>,
         driver: Option<&driver::Wake>,
     ) -> Guard<'a> {
         let mut now = Instant::now();
         if state.core.wants_connection(now) {
-            let timeout = state.core.connect_timeout(now);
+            let timeout = state.core.connect_timeout(now, call);
             drop(state);
             let connected = reader.reconnect(timeout);
             state = self.lock();

@@ -157,10 +157,16 @@ impl ClientCore {
         self.kept || self.pending.waiting() > 0
     }
 
-    /// How long an attempt to connect may take: until the first of the calls wants
-    /// [`handle_timeout`](Self::handle_timeout), and 10 s at most.
-    pub fn connect_timeout(&mut self, now: Instant) -> Duration {
-        let timer = self.pending.next_timer().unwrap_or(now + CONNECT_MAX);
+    /// How long an attempt to connect may take: until this call, or the first of all if it is made
+    /// for none in particular, wants [`handle_timeout`](Self::handle_timeout), and 10 s at most.
+    ///
+    /// Where each call has a thread that looks after it, none is to cut short what another does.
+    pub fn connect_timeout(&mut self, now: Instant, call: Option<Xid>) -> Duration {
+        let timer = match call {
+            Some(xid) => self.timer(xid),
+            None => self.pending.next_timer(),
+        };
+        let timer = timer.unwrap_or(now + CONNECT_MAX);
         timer.saturating_duration_since(now).min(CONNECT_MAX)
     }
 
