@@ -204,3 +204,27 @@ fn many_threads_share_a_socket() {
     assert_eq!((stats.calls, stats.timed_out), (u64::from(THREADS * CALLS), 0));
     drop(server);
 }
+
+/// At first 16 calls are under way. The thread that waits sends nothing: its own timer is far away.
+#[test]
+fn calls_that_are_dropped_make_room_for_those_that_wait() {
+    const UNDER_WAY: u32 = 16;
+    let (target, server) = udp(|socket| {
+        for _ in 0..UNDER_WAY {
+            receive(&socket);
+        }
+        let (call, from) = receive(&socket);
+        socket.send_to(&echoed(&call), from).expect("the client listens");
+    });
+    let client = connect(&target, &patient());
+    let calls: Vec<_> = (0..UNDER_WAY).map(|word| start_echo(&client, word)).collect();
+    thread::scope(|scope| {
+        let last = scope.spawn(|| echo(&client, UNDER_WAY));
+        while client.stats().calls <= u64::from(UNDER_WAY) {
+            thread::yield_now();
+        }
+        drop(calls);
+        assert_eq!(last.join().expect("it returns").ok(), Some(UNDER_WAY));
+    });
+    server.join().expect("one more datagram");
+}

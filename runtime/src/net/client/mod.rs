@@ -183,7 +183,9 @@ impl Channel {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<()> {
         let xid = self.start(target, args)?;
-        self.0.lock().core.disown(xid);
+        let mut state = self.0.lock();
+        state.core.disown(xid);
+        state.send_released();
         Ok(())
     }
 
@@ -216,7 +218,10 @@ impl Channel {
 
     /// Drops a call that was started.
     pub(crate) fn forget(&self, xid: Xid) {
-        self.0.lock().forget(xid);
+        let mut state = self.0.lock();
+        state.forget(xid);
+        // Its place under way is another's now.
+        state.send_released();
     }
 
     /// Says what to do, on the thread that serves, when a connection was made again.
@@ -581,6 +586,17 @@ impl State {
     fn forget(&mut self, xid: Xid) {
         self.core.forget(xid);
         self.waiters.remove(xid);
+    }
+
+    /// Sends calls that had to wait for others, and has those who wait for them know their timers.
+    fn send_released(&mut self) {
+        if self.core.has_output() && self.core.output().is_empty() {
+            self.send(Instant::now());
+            self.waiters.wake_threads();
+            if let Some(driver) = &self.driver {
+                driver.wake();
+            }
+        }
     }
 
     /// The thread to lead next, if nobody leads.

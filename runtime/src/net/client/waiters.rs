@@ -58,6 +58,15 @@ impl Waiters {
         self.tasks > 0
     }
 
+    /// Has all threads among them look again.
+    pub(super) fn wake_threads(&self) {
+        for waiter in self.by_call.values() {
+            if let Waiter::Thread(thread) = waiter {
+                thread.unpark();
+            }
+        }
+    }
+
     /// A thread among them.
     pub(super) fn thread(&self) -> Option<Thread> {
         if self.by_call.len() == self.tasks {
