@@ -4,12 +4,12 @@ mod server_peer;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farcall::xdr::Bytes;
-use farcall::{Client, ClientOptions, Dispatch, Limits, PeerAddr, Procedure, Server};
+use farcall::{Client, ClientOptions, Dispatch, Doing, Error, Limits, PeerAddr, Procedure, Server};
 use server_peer::{
     ECHO, Echo, INTERFACE, LATER, LONG, call, connect, exchange, read_record, record, reply, serve,
     tcp_addr,
@@ -203,6 +203,20 @@ fn the_peer_on_a_unix_socket_is_known_by_its_uid() {
     server.stop().expect("ends");
     assert!(!path.exists(), "removed at the end");
     std::fs::remove_dir(&dir).expect("empty");
+}
+
+#[test]
+fn only_a_socket_that_nobody_listens_on_is_replaced() {
+    let path = std::env::temp_dir().join(format!("farcall-replaced-{}", std::process::id()));
+    let start = || Server::builder().unix(&path).start();
+    std::fs::write(&path, "of somebody").expect("writable");
+    let error = start().expect_err("it is no socket");
+    assert!(matches!(error, Error::Io { doing: Doing::Listen, .. }), "{error:?}");
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "of somebody");
+    std::fs::remove_file(&path).expect("a file");
+    drop(UnixListener::bind(&path).expect("a free path"));
+    start().expect("nobody listens there").stop().expect("ends");
+    assert!(!path.exists(), "removed at the end");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The sockets of a server, and what is registered of them.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -155,12 +156,19 @@ fn resolve(addr: &str) -> io::Result<SocketAddr> {
     addr.to_socket_addrs()?.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
+/// Whether a socket is there that nobody listens on. Other failures to connect say nothing of it.
+fn is_left(path: &Path) -> io::Result<bool> {
+    let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
+    let refused = |e: io::Error| e.kind() == io::ErrorKind::ConnectionRefused;
+    Ok(is_socket && UnixStream::connect(path).is_err_and(refused))
+}
+
 /// A socket at `path`. What a server that is gone left there is replaced; one that lives is not.
 fn listen_at(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let addr = SockAddr::unix(path)?;
     match socket.bind(&addr) {
-        Err(e) if e.kind() == io::ErrorKind::AddrInUse && UnixStream::connect(path).is_err() => {
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse && is_left(path)? => {
             fs::remove_file(path)?;
             socket.bind(&addr)?;
         }

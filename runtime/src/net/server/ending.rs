@@ -35,14 +35,14 @@ impl Ending {
 
     /// When the next step is due, whatever is still waited for.
     pub(super) fn until(&self, drain: Duration) -> Option<Instant> {
-        self.draining.or_else(|| self.told.map(|told| told + drain / 2))
+        self.draining.or_else(|| self.told?.checked_add(drain / 2))
     }
 
     /// Whether the drain may begin. What is to be done before has half of the time.
     fn may_drain(&mut self, now: Instant, drain: Duration) -> bool {
         let told = *self.told.get_or_insert(now);
         let ready = self.before.as_mut().is_none_or(|before| before());
-        ready || now >= told + drain / 2
+        ready || now.saturating_duration_since(told) >= drain / 2
     }
 }
 
