@@ -30,7 +30,7 @@ Called as rpcbind, it goes into the background without -f, and reports wrong usa
   -l                    log every registration
   -s                    serve as another user than root: _rpc, or else daemon
   -r                    make calls for others (CALLIT, BCAST, INDIRECT): for broadcasts, and risky
-  -a                    is accepted
+  -a                    accepted, without effect
   -w                    take over what rpcbind has left in /run/rpcbind, and leave it there
   -h, --listen ADDR     listen on this address and on loopback, not on all; repeatable
       --port N          port over UDP and TCP, 0 for one that is free [default: 111]
@@ -55,7 +55,8 @@ Called as rpcbind, it goes into the background without -f, and reports wrong usa
       --help            this text
       --version         the version
 
-After SIGHUP, who may do what, --max-per-uid and --no-prune are read again from FILE.
+After SIGHUP, the rules, -i, -L, --any-registration, --max-per-uid, --no-prune and --udp-dump are
+read again from FILE.
 RUST_LOG sets what is logged, as for every program that uses env_logger.
 Exit status: 0 after SIGTERM or SIGINT, 1 after a failure, 2 for wrong usage.
 ";

@@ -193,7 +193,11 @@ fn unknown_host(host: &str, error: &ToolError) -> Finding {
 
 fn no_portmapper(at: SocketAddr, error: &Error) -> Finding {
     use std::io::ErrorKind;
-    let text = format!("no portmapper at {at}: {error}");
+    let what = match error {
+        Error::Refused(Refusal::Denied(_)) => "the portmapper refuses this host",
+        _ => "no portmapper",
+    };
+    let text = format!("{what} at {at}: {error}");
     let help = match error {
         Error::Io { source, .. } => match source.kind() {
             ErrorKind::ConnectionRefused => {
@@ -213,7 +217,7 @@ fn no_portmapper(at: SocketAddr, error: &Error) -> Finding {
             "something drops what is sent: is the host up, and does a firewall let port 111 pass?"
         }
         Error::Refused(Refusal::Denied(RejectStatus::AuthError(_))) => {
-            "it refuses this host: look at its access rules (hosts.allow, portmapd's access list)"
+            "look at its access rules: hosts.allow and hosts.deny, or those of portmapd's --config"
         }
         Error::Refused(_) => "somebody is there that is no portmapper, or one of another version",
         _ => "see what it says",
