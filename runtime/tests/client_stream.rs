@@ -167,6 +167,26 @@ fn large_data_goes_both_ways_at_once() {
 }
 
 #[test]
+fn what_the_socket_did_not_take_at_once_goes_out_without_anybody_waiting() {
+    let (go, gone) = channel();
+    let (target, server) = tcp(move |listener| {
+        let mut stream = accept(&listener);
+        gone.recv().expect("the client has sent all");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+        (0..4).filter(|_| read_record(&mut stream).is_some()).count()
+    });
+    let client = connect(&target, &patient());
+    // More than the buffers of both sockets hold.
+    let large = vec![3; 16 << 20];
+    for _ in 0..4 {
+        let sent = client.send(client_peer::BLOB, |e| e.opaque(&large, u32::MAX));
+        assert_eq!(sent.ok(), Some(()));
+    }
+    go.send(()).expect("the server waits");
+    assert_eq!(server.join().ok(), Some(4));
+}
+
+#[test]
 fn a_lost_connection_is_made_again_from_the_same_port_and_the_calls_sent_again() {
     lose_a_connection(None);
     lose_a_connection(Some(Duration::ZERO));

@@ -1,4 +1,5 @@
-//! The thread that drives a client's socket while there are futures that nobody else drives.
+//! The thread that drives a client's socket while there are futures, or bytes that the socket did not
+//! take, that nobody else drives.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -12,7 +13,7 @@ use crate::Xid;
 /// How long it stays when there are no more futures.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How long it sleeps when calls of the server are all that is waited for.
+/// How long it sleeps when no call is waited for.
 const NAP: Duration = Duration::from_secs(60);
 
 /// What interrupts a leading driver.
@@ -57,6 +58,23 @@ impl State {
         Ok(())
     }
 
+    /// Has a driver write what the socket did not take: whoever called may not wait for anything.
+    pub(super) fn drive_output(&mut self, shared: &Arc<Shared>) {
+        if !self.is_blocked() {
+            return;
+        }
+        match &self.driver {
+            Some(driver) => driver.wake(),
+            // Without a thread for it, it goes out with what is called or waited for next.
+            None => drop(self.start_driver(shared)),
+        }
+    }
+
+    /// Whether the socket has yet to take what it did not take.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked && self.core.has_output()
+    }
+
     pub(super) fn start_driver(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
         self.driver = Some(start(Arc::clone(shared))?);
         Ok(())
@@ -64,12 +82,12 @@ impl State {
 
     /// Whether there is something to do for a driver.
     pub(super) fn is_driven(&self) -> bool {
-        self.waiters.has_tasks() || self.serving.is_some()
+        self.waiters.has_tasks() || self.serving.is_some() || self.is_blocked()
     }
 
     /// Until when to wait if no call does.
     pub(super) fn nap(&self, now: Instant) -> Instant {
-        if self.serving.is_some() { now + NAP } else { now }
+        if self.is_driven() { now + NAP } else { now }
     }
 
     /// Has a leading driver make the connection that a call waits for.
@@ -113,9 +131,7 @@ fn drive(shared: &Arc<Shared>, woken: &Wake) {
             state = shared.lead(state, reader, None, Some(woken));
             state.sleeps_until(None);
         } else {
-            drop(state);
-            thread::park_timeout(timer.saturating_duration_since(now));
-            state = shared.turn(shared.lock(), Instant::now());
+            state = shared.sleep(state, timer);
         }
     }
     state.driver = None;

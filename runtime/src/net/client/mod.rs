@@ -95,6 +95,8 @@ struct State {
     watched: Option<idle::Watched>,
     /// A thread waits until more can be written.
     writing: bool,
+    /// The socket did not take all there was.
+    blocked: bool,
     /// The channel was dropped.
     closed: bool,
 }
@@ -130,6 +132,7 @@ impl Channel {
             connection: 0,
             watched: None,
             writing: false,
+            blocked: false,
             closed: false,
         };
         let corked = config.corked && transport == Transport::Stream;
@@ -169,10 +172,12 @@ impl Channel {
         if state.core.wants_connection(now)
             && let Some(reader) = state.reader.take()
         {
-            hand_over(self.0.lead(state, reader, Some(xid), None));
+            state = self.0.lead(state, reader, Some(xid), None);
         } else if !self.0.corked || state.core.output().len() >= CORKED_MAX {
             state.send(now);
         }
+        state.drive_output(&self.0);
+        hand_over(state);
         Ok(xid)
     }
 
@@ -191,7 +196,10 @@ impl Channel {
 
     /// Sends what is held back, as far as that takes no waiting.
     pub(crate) fn flush(&self) {
-        self.0.lock().send(Instant::now());
+        let mut state = self.0.lock();
+        state.send(Instant::now());
+        state.drive_output(&self.0);
+        hand_over(state);
     }
 
     /// Waits for the results of a call that was started.
@@ -311,12 +319,16 @@ impl Shared {
     fn follow<'a>(&'a self, mut state: Guard<'a>, xid: Xid) -> Guard<'a> {
         state.waiters.insert(xid, Waiter::Thread(thread::current()));
         state.wake_to_connect(Instant::now());
-        let timer = state.core.timer(xid);
+        let timer = state.core.timer(xid).unwrap_or_else(Instant::now);
+        self.sleep(state, timer)
+    }
+
+    /// Sleeps while another leads, who may not know that output is blocked.
+    fn sleep<'a>(&'a self, mut state: Guard<'a>, until: Instant) -> Guard<'a> {
         let blocked = state.blocked_socket();
         state.writing |= blocked.is_some();
         drop(state);
-        let now = Instant::now();
-        let left = timer.unwrap_or(now).saturating_duration_since(now);
+        let left = until.saturating_duration_since(Instant::now());
         match &blocked {
             Some(socket) => reader::wait_writable(socket, left.min(WRITE_SLICE)),
             None => thread::park_timeout(left),
@@ -419,6 +431,7 @@ impl State {
             let _ = socket.shutdown(Shutdown::Both);
         }
         self.send_datagrams(&socket, now);
+        self.blocked = self.core.has_output();
     }
 
     fn send_datagrams(&mut self, socket: &Socket, now: Instant) {
@@ -599,13 +612,17 @@ impl State {
         }
     }
 
-    /// The thread to lead next, if nobody leads.
+    /// The thread to lead next, if nobody leads, or to write on, if nobody waits for that.
     fn successor(&self) -> Option<Thread> {
-        self.reader.as_ref()?;
-        self.waiters.thread().or_else(|| {
+        let driver = || {
             let driver = self.driver.as_ref().filter(|_| self.is_driven());
             driver.map(Driver::thread)
-        })
+        };
+        match self.reader {
+            Some(_) => self.waiters.thread().or_else(driver),
+            None if self.is_blocked() && !self.writing => driver(),
+            None => None,
+        }
     }
 }
 
