@@ -223,6 +223,27 @@ fn what_cannot_be_sent_ends_its_call_only() {
 }
 
 #[test]
+fn a_call_that_was_sent_before_it_cannot_be_is_waited_for() {
+    let mut bench = Bench::datagram(6);
+    let [first, second] = [1, 2].map(|word| bench.call(word, 10_000));
+    assert_eq!(bench.transmit().len(), 2);
+    while bench.core.poll_transmit().is_none() {
+        bench.now = bench.core.poll_timeout().expect("both are sent again");
+        bench.core.handle_timeout(bench.now);
+    }
+    bench.core.handle_unsendable(std::io::ErrorKind::InvalidInput.into());
+    assert!(bench.core.poll_ended().is_none());
+    while bench.wake().is_some() {}
+    assert_eq!(bench.elapsed(), 10_000 * MS);
+    let mut sent = [first, second].map(|xid| match bench.core.take_result(xid) {
+        Some(Err(error @ Error::TimedOut { sent, .. })) => (sent, error.may_have_executed()),
+        other => panic!("{other:?}"),
+    });
+    sent.sort_unstable();
+    assert_eq!(sent, [(1, true), (4, true)]);
+}
+
+#[test]
 fn a_refusal_ends_what_was_sent_and_nothing_else() {
     let mut bench = Bench::datagram(6);
     let [first, second, third] = [1, 2, 3].map(|word| bench.call(word, 10_000));

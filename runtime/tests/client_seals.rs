@@ -39,12 +39,16 @@ impl Bench {
     }
 
     fn call(&mut self, word: u32, millis: u64) -> Xid {
+        self.call_as(word, millis, Repeat::WhileKnown)
+    }
+
+    fn call_as(&mut self, word: u32, millis: u64, repeat: Repeat) -> Xid {
         let params = CallParams {
             program: Program(7),
             version: Version(1),
             procedure: Procedure(2),
             auth: CallAuth::Flavor(&self.flavor),
-            repeat: Repeat::WhileKnown,
+            repeat,
             deadline: self.now + Duration::from_millis(millis),
         };
         let args = |e: &mut farcall::xdr::Encoder| {
@@ -252,6 +256,19 @@ fn what_was_sent_twice_and_is_refused_then_may_have_been_executed() {
     let error = bench.result(xid).and_then(Result::err).expect("it has ended");
     assert!(matches!(error, Error::Disconnected { sent: 2 }), "{error:?}");
     assert!(error.may_have_executed());
+}
+
+#[test]
+fn what_is_made_again_after_it_was_sent_twice_may_have_been_executed() {
+    let mut bench = Bench::new(Transport::Datagram);
+    let xid = bench.call_as(1, 10_000, Repeat::Always);
+    bench.set_up();
+    assert_eq!((bench.transmit().len(), bench.wake().len()), (1, 1));
+    bench.reply(&[xid.0, 1, 1, 1, 2]);
+    let step = bench.transmit().remove(0)[0];
+    bench.reply(&[step, 1, 1, 1, 2]);
+    let error = bench.result(xid).and_then(Result::err).expect("it has ended");
+    assert!(matches!(error, Error::Disconnected { sent: 2 }), "{error:?}");
 }
 
 #[test]

@@ -390,7 +390,10 @@ impl ClientCore {
         let Some(call) = self.pending.get_mut(xid) else {
             return;
         };
-        call.sent = 0;
+        // What was sent once was not executed; of more, only one is known not to have been.
+        if call.sent == 1 {
+            call.sent = 0;
+        }
         if let Some(CallState::Short(credential)) = call.state.as_deref() {
             self.short_hands.forget(credential);
             match in_full(transport, &call.message, alias, credential.clone()) {

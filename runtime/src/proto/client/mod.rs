@@ -313,9 +313,12 @@ impl ClientCore {
         self.pending.arm(xid, timer);
     }
 
-    /// Says that the datagram cannot be sent, now or later, because of what it is.
+    /// Says that the datagram cannot be sent, now or later, because of what it is. A call that was
+    /// sent before may still be answered.
     pub fn handle_unsendable(&mut self, source: io::Error) {
-        if let Some(xid) = self.due.pop_front() {
+        if let Some(xid) = self.due.pop_front()
+            && self.pending.get(xid).is_some_and(|call| call.sent == 0)
+        {
             self.end(xid, Err(Error::Io { doing: Doing::Send, source }));
         }
     }
