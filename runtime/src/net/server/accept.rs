@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 use std::{fs, io};
 
@@ -22,6 +22,10 @@ use super::{ACCEPT_AGAIN, Bell, Caller, EventLoop, PeerAddr, SWEEP, Source, gene
 /// Connections accepted from one listener before the others get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
+/// Connections that may wait for another loop. One more is closed: a loop that is stuck must not use
+/// up the descriptors of the others.
+const ARRIVALS: usize = 128;
+
 /// A connection that was accepted, and its address if it has one.
 type Accepted = (Socket, Option<SocketAddr>);
 
@@ -31,14 +35,14 @@ pub(super) type Arrivals = Receiver<Accepted>;
 /// The loops that connections are spread over besides the one that accepts.
 #[derive(Debug)]
 pub(super) struct Spread {
-    others: Vec<(Sender<Accepted>, Arc<Bell>)>,
+    others: Vec<(SyncSender<Accepted>, Arc<Bell>)>,
     hasher: RandomState,
     next: usize,
 }
 
 impl Spread {
     /// Which of them a connection is for; `None` for the one that accepts.
-    fn choose(&mut self, addr: Option<SocketAddr>) -> Option<&(Sender<Accepted>, Arc<Bell>)> {
+    fn choose(&mut self, addr: Option<SocketAddr>) -> Option<&(SyncSender<Accepted>, Arc<Bell>)> {
         let loops = self.others.len() as u64 + 1;
         let hash = match addr {
             Some(addr) => self.hasher.hash_one(addr),
@@ -55,7 +59,7 @@ impl Spread {
 /// Has the first of the loops give connections to the others.
 pub(crate) fn share_out(first: &mut EventLoop, others: &mut [EventLoop]) {
     let others = others.iter_mut().map(|other| {
-        let (sender, arrivals) = channel();
+        let (sender, arrivals) = sync_channel(ARRIVALS);
         other.arrivals = Some(arrivals);
         (sender, other.bell())
     });
@@ -188,7 +192,9 @@ impl EventLoop {
         match self.spread.as_mut().and_then(|spread| spread.choose(accepted.1)) {
             Some((other, bell)) => {
                 // A loop that has ended takes no more, and neither will this one.
-                let _ = other.send(accepted);
+                if let Err(TrySendError::Full(_)) = other.try_send(accepted) {
+                    self.core.counters().too_many_connections.add(1);
+                }
                 bell.ring();
             }
             None => self.welcome(now, accepted),
