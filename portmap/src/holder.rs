@@ -3,7 +3,11 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
+
+/// The longest list of sockets that is read while somebody waits, in bytes: some 3,000 sockets.
+const MAX_TABLE: u64 = 512 << 10;
 
 /// A process that has a port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,10 +40,18 @@ pub(crate) fn of_port(port: u16) -> Vec<Holder> {
 /// Whether anybody is at a port over `udp` or `tcp`; `None` if the system does not tell.
 pub(crate) fn is_held(protocol: &str, port: u16) -> Option<bool> {
     let folder = Path::new("/proc/self/net");
-    let v4 = fs::read_to_string(folder.join(protocol)).ok()?;
+    let v4 = read(&folder.join(protocol))?;
+    let v6 = folder.join(format!("{protocol}6"));
     // Without IPv6 there is none.
-    let v6 = fs::read_to_string(folder.join(format!("{protocol}6"))).unwrap_or_default();
+    let v6 = if v6.exists() { read(&v6)? } else { String::new() };
     Some([v4, v6].iter().any(|table| !inodes(table, port).is_empty()))
+}
+
+/// A list of sockets, unless it is so long that to read it would keep others waiting.
+fn read(path: &Path) -> Option<String> {
+    let mut table = String::new();
+    let len = fs::File::open(path).ok()?.take(MAX_TABLE + 1).read_to_string(&mut table).ok()?;
+    (len as u64 <= MAX_TABLE).then_some(table)
 }
 
 /// The inodes of sockets at a local port, of a table in `/proc/self/net`.

@@ -173,7 +173,7 @@ impl Portmap {
 
     /// Has a registration end with the caller's process, unless it is somebody else's.
     fn tie(&self, peer: &PeerAddr, entry: Entry) {
-        let (Some(ties), PeerAddr::Unix { pid, .. }) = (self.0.ties.get(), *peer) else { return };
+        let Some(ties) = self.0.ties.get() else { return };
         let there = |table: &Registry| {
             let entry = table.lookup_exact(entry.program, entry.version, &entry.netid)?;
             Some(entry.owner)
@@ -181,10 +181,19 @@ impl Portmap {
         if self.with_table(there) != Some(entry.owner) {
             return;
         }
+        self.release(&entry);
+        let PeerAddr::Unix { pid, .. } = *peer else { return };
         match ties.tie(pid, entry.clone()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.remove_ended(entry),
             Err(error) => log::debug!("{peer}: its end is not going to be noticed: {error}"),
+        }
+    }
+
+    /// Has it end with no process any more.
+    fn release(&self, entry: &Entry) {
+        if let Some(ties) = self.0.ties.get() {
+            ties.release(entry.program, entry.version, std::slice::from_ref(&entry.netid));
         }
     }
 
@@ -332,9 +341,10 @@ impl Portmap {
     }
 
     fn remove_ended(&self, entry: Entry) {
-        let what = entry.clone();
+        let (what, portmap) = (entry.clone(), self.clone());
         self.change(Wanted::Ended(entry), move |result| {
             if matches!(result, Ok(1..)) {
+                portmap.release(&what);
                 log::info!("removed, its service has ended: {what}");
             }
         });

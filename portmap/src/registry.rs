@@ -115,7 +115,8 @@ impl fmt::Display for Quoted<'_> {
 pub struct Quotas {
     /// Entries of one owner; the superuser's are not counted.
     pub per_owner: usize,
-    /// Entries in all, the portmapper's own not counted; as many as one owner may have in any case.
+    /// Entries in all from which on only the superuser may have more, the portmapper's own not counted;
+    /// as many as one owner may have in any case.
     pub total: usize,
 }
 
@@ -422,8 +423,8 @@ impl Registry {
         let own = self.entries.range(..0).count();
         let owned = self.owned.get(&owner).copied().unwrap_or(0);
         let Quotas { per_owner, total } = self.quotas;
-        let too_many = owner != Owner::Superuser && owned >= per_owner;
-        if too_many || self.entries.len() - own >= total.max(per_owner) {
+        let is_full = self.entries.len() - own >= total.max(per_owner);
+        if owner != Owner::Superuser && (owned >= per_owner || is_full) {
             return Err(SetError::Quota);
         }
         Ok(())

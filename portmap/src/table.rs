@@ -140,11 +140,12 @@ fn plan(registry: &Registry, wanted: Wanted) -> Result<Option<Change>, Refusal> 
             let netids: Vec<_> = netids.iter().map(String::as_str).collect();
             Ok(registry.plan_unset(program, version, &netids, owner)?)
         }
-        Wanted::Ended(Entry { program, version, netid, address, .. }) => {
+        Wanted::Ended(ended) => {
+            let Entry { program, version, ref netid, .. } = ended;
             // Meanwhile another may have taken its place.
-            let there = registry.lookup_exact(program, version, &netid);
-            let is_it = there.is_some_and(|entry| entry.address == address);
-            Ok(is_it.then(|| Change::Unset { program, version, netids: vec![netid] }))
+            let is_it = registry.lookup_exact(program, version, netid) == Some(&ended);
+            let netids = vec![ended.netid];
+            Ok(is_it.then_some(Change::Unset { program, version, netids }))
         }
     }
 }

@@ -144,11 +144,14 @@ fn quotas_are_per_owner_and_in_all() {
         assert_eq!(results, [Ok(()), Ok(()), Ok(()), Err(SetError::Quota)]);
         assert_eq!(set_as(base, owner), Ok(()), "what is there needs no room");
     }
-    assert_eq!(set_as(100, Owner::Superuser), Ok(()));
-    assert_eq!(set_as(101, Owner::Superuser), Ok(()));
-    assert_eq!(set_as(102, Owner::Superuser), Err(SetError::Quota));
-    assert_eq!(registry.unset(P, Version(0), &[], Owner::Uid(1)), Ok(1));
-    assert_eq!(registry.set(entry(P, 103, "udp", "a", Owner::Uid(1))), Ok(()));
+    assert_eq!(set_as(100, Owner::Uid(2)), Ok(()));
+    assert_eq!(set_as(101, Owner::Uid(3)), Ok(()));
+    assert_eq!(set_as(102, Owner::Uid(4)), Err(SetError::Quota));
+    assert_eq!(set_as(103, Owner::Superuser), Ok(()), "users cannot keep root from registering");
+    for version in [0, 1] {
+        assert_eq!(registry.unset(P, Version(version), &[], Owner::Uid(1)), Ok(1));
+    }
+    assert_eq!(registry.set(entry(P, 104, "udp", "a", Owner::Uid(1))), Ok(()));
     assert_eq!(registry.len(), 8);
 }
 
@@ -156,10 +159,10 @@ fn quotas_are_per_owner_and_in_all() {
 fn there_is_room_for_what_one_owner_may_have() {
     let mut registry = Registry::new(Quotas { per_owner: 2, total: 1 });
     for version in 1..=2 {
-        let entry = entry(P, version, "udp", "a", Owner::Superuser);
+        let entry = entry(P, version, "udp", "a", Owner::Uid(1));
         assert_eq!(registry.set(entry), Ok(()));
     }
-    let entry = entry(P, 3, "udp", "a", Owner::Superuser);
+    let entry = entry(P, 3, "udp", "a", Owner::Uid(1));
     assert_eq!(registry.set(entry), Err(SetError::Quota));
 }
 

@@ -244,3 +244,33 @@ fn t26_the_daemon_binds_to_processes_if_it_is_told_to() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn t26_what_is_pruned_is_bound_to_no_process_any_more() {
+    let portmap = pruning();
+    portmap.bind_to_peers().expect("a thread");
+    let service = Process::start();
+    let ((dead, address), caller) = (udp(), service.caller(1234));
+    let set = |peer: &PeerAddr| {
+        let (version, netid, address) = (Version(1), "udp", address.as_str());
+        portmap.set(Protocol::V3, peer, Service { program: P, version, netid, address })
+    };
+    assert_eq!(set(&caller), Ok(true));
+    drop(dead);
+    assert_eq!(getaddr(&portmap, 1, true), "");
+    // Another service has the address now, and registers by loopback.
+    let _alive = UdpSocket::bind(address.parse::<Uaddr>().expect("it is one").ip().expect("IP"));
+    assert_eq!(set(&by_udp()), Ok(true));
+    // Whoever is told of later ends is told of this one before.
+    let last = Process::start();
+    let other = Service { program: P, version: Version(2), netid: "udp", address: "0.0.0.0.8.1" };
+    assert_eq!(portmap.set(Protocol::V3, &last.caller(1234), other), Ok(true));
+    service.end();
+    last.end();
+    let until = Instant::now() + PATIENCE;
+    while portmap.entries().len() > 1 {
+        assert!(Instant::now() < until, "{:?}", portmap.entries());
+        std::thread::yield_now();
+    }
+    assert_eq!(portmap.entries()[0].version, Version(1));
+}
