@@ -5,11 +5,14 @@ mod secret;
 mod server_peer;
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use client_peer::{patient, read_record, record, reply, tcp};
-use farcall::proto::auth::{AuthSys, Flavor};
+use farcall::proto::auth::{AuthSys, Flavor, OpaqueAuth};
+use farcall::proto::client::flavor::{Initiate, Seal, Step};
 use farcall::proto::message::{AuthStatus, RejectStatus};
 use farcall::xdr::Bytes;
 use farcall::{
@@ -212,4 +215,78 @@ fn a_short_hand_that_is_rejected_is_replaced_by_the_whole_credential_once() {
     assert_eq!(flavors, [1, 2, 2, 1, 1, 2, 1]);
     assert!(xids.windows(2).all(|pair| pair[0] != pair[1]), "each has an xid of its own");
     assert_eq!((client.stats().calls, client.stats().replies), (5, 7));
+}
+
+/// A flavor that seals nothing, and panics once.
+#[derive(Debug, Clone)]
+struct Clumsy {
+    at: &'static str,
+    panicked: Arc<AtomicBool>,
+}
+
+impl Clumsy {
+    fn step(&self, at: &str) {
+        assert!(self.at != at || self.panicked.swap(true, Ordering::Relaxed), "clumsy at {at}");
+    }
+}
+
+impl Initiate for Clumsy {
+    fn flavor(&self) -> Flavor {
+        Flavor::NONE
+    }
+
+    fn next(&self, _now: Instant) -> Step {
+        self.step("next");
+        Step::Call(Box::new(self.clone()))
+    }
+
+    fn answered(&self, _: Instant, _: &OpaqueAuth, _: &[u8]) -> Result<(), AuthStatus> {
+        Ok(())
+    }
+}
+
+impl Seal for Clumsy {
+    fn credential(&self) -> OpaqueAuth {
+        OpaqueAuth::NONE
+    }
+
+    fn verifier(&self, _covered: &[u8]) -> Result<OpaqueAuth, AuthStatus> {
+        self.step("verifier");
+        Ok(OpaqueAuth::NONE)
+    }
+
+    fn wrap(&self, args: &Bytes) -> Result<Bytes, AuthStatus> {
+        self.step("wrap");
+        Ok(args.clone())
+    }
+
+    fn is_verified_by(&self, _verifier: &OpaqueAuth) -> bool {
+        self.step("is_verified_by");
+        true
+    }
+
+    fn unwrap(&self, results: Bytes) -> Result<Bytes, AuthStatus> {
+        self.step("unwrap");
+        Ok(results)
+    }
+}
+
+#[test]
+fn a_flavor_that_panics_fails_that_call_and_no_other() {
+    let running = serve(&Arc::new(Secret::default()));
+    let [_, tcp] = targets(&running);
+    for (at, status) in [
+        ("next", AuthStatus::Failed),
+        ("verifier", AuthStatus::Failed),
+        ("wrap", AuthStatus::Failed),
+        ("is_verified_by", AuthStatus::InvalidResp),
+        ("unwrap", AuthStatus::InvalidResp),
+    ] {
+        let clumsy = Clumsy { at, panicked: Arc::default() };
+        let client = connect(&tcp, Auth::flavor(Arc::new(clumsy)));
+        let failed = echo(&client, b"one");
+        assert!(matches!(failed, Err(Error::Auth(s)) if s == status), "{at}: {failed:?}");
+        assert_eq!(echo(&client, b"two").ok().as_deref(), Some(&b"two"[..]), "{at}");
+    }
+    running.stop().expect("it ends");
 }

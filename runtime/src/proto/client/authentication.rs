@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -110,7 +111,9 @@ impl CallState {
             Self::Short(_) => status == AuthStatus::RejectedCred,
             Self::Sealed(sealed) => {
                 !sealed.again.replace(true)
-                    && sealed.seals.last().is_some_and(|seal| seal.refused(status))
+                    && sealed.seals.last().is_some_and(|seal| {
+                        guarded(AuthStatus::Failed, || Ok(seal.refused(status))).unwrap_or(false)
+                    })
             }
             Self::SetUp(_) => false,
         }
@@ -169,6 +172,19 @@ impl Sealed {
     }
 }
 
+/// Runs what is not this library's: a panic there is that call's failure, and not one of the thread
+/// that sends and receives for others.
+fn guarded<T>(status: AuthStatus, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(Error::Auth(status)))
+}
+
+fn set_up_ended(flavor: &dyn Initiate) {
+    let _ = guarded(AuthStatus::Failed, || {
+        flavor.failed();
+        Ok(())
+    });
+}
+
 fn is_same(one: &Arc<dyn Initiate>, other: &Arc<dyn Initiate>) -> bool {
     Arc::ptr_eq(one, other)
 }
@@ -185,19 +201,19 @@ impl ClientCore {
         if self.join(&flavor, xid) {
             return false;
         }
-        match flavor.next(now) {
-            Step::Call(seal) => match self.seal(xid, seal) {
-                Ok(()) => true,
-                Err(error) => {
-                    self.end(xid, Err(error));
-                    false
-                }
-            },
-            Step::SetUp(step) => {
+        let sealed = match guarded(AuthStatus::Failed, || Ok(flavor.next(now))) {
+            Ok(Step::Call(seal)) => self.seal(xid, seal),
+            Ok(Step::SetUp(step)) => {
                 self.set_up(flavor, &step, vec![xid], now);
-                false
+                return false;
             }
+            Err(error) => Err(error),
+        };
+        let is_ready = sealed.is_ok();
+        if let Err(error) = sealed {
+            self.end(xid, Err(error));
         }
+        is_ready
     }
 
     fn seal(&mut self, xid: Xid, seal: Box<dyn Seal>) -> Result<()> {
@@ -205,7 +221,8 @@ impl ClientCore {
         if let Some(call) = self.pending.get_mut(xid)
             && let Some(CallState::Sealed(sealed)) = call.state.as_deref_mut()
         {
-            call.message = sealed.seal(self.transport, sent_as, call.procedure, seal)?;
+            let seal = || sealed.seal(self.transport, sent_as, call.procedure, seal);
+            call.message = guarded(AuthStatus::Failed, seal)?;
         }
         Ok(())
     }
@@ -247,7 +264,7 @@ impl ClientCore {
         });
         let deadlines = waiting.iter().filter_map(|&xid| Some(self.pending.get(xid)?.deadline));
         let (Some((program, version)), Some(deadline)) = (first, deadlines.max()) else {
-            return flavor.failed();
+            return set_up_ended(&*flavor);
         };
         let xid = self.unused_xid();
         let (credential, verifier) = (step.credential.clone(), step.verifier.clone());
@@ -279,8 +296,9 @@ impl ClientCore {
         results: &[u8],
         now: Instant,
     ) {
-        if let Err(status) = flavor.answered(now, verifier, results) {
-            return self.end(xid, Err(Error::Auth(status)));
+        let answered = || flavor.answered(now, verifier, results).map_err(Error::Auth);
+        if let Err(error) = guarded(AuthStatus::Failed, answered) {
+            return self.end(xid, Err(error));
         }
         self.pending.forget(xid);
         let Some(at) = self.under_way.iter().position(|under_way| under_way.is(xid)) else {
@@ -300,7 +318,7 @@ impl ClientCore {
             return;
         };
         let UnderWay { flavor, waiting, .. } = self.under_way.swap_remove(at);
-        flavor.failed();
+        set_up_ended(&*flavor);
         for waiting in waiting {
             let sent = self.pending.get(waiting).map_or(0, |call| call.sent);
             let error = match &result {
@@ -342,14 +360,16 @@ impl ClientCore {
                 self.received(xid, now);
                 self.make_again(xid, now);
             }
-            (CallState::Sealed(sealed), Some(verifier)) => match sealed.open(&verifier, result) {
-                Ok(result) => self.answered(xid, result, now),
-                // Nobody else writes on our connection, but anybody may send a datagram.
-                Err(error) if self.transport == Transport::Stream => {
-                    self.answered(xid, Err(error), now);
+            (CallState::Sealed(sealed), Some(verifier)) => {
+                match guarded(AuthStatus::InvalidResp, || sealed.open(&verifier, result)) {
+                    Ok(result) => self.answered(xid, result, now),
+                    // Nobody else writes on our connection, but anybody may send a datagram.
+                    Err(error) if self.transport == Transport::Stream => {
+                        self.answered(xid, Err(error), now);
+                    }
+                    Err(_) => self.stats.unverified += 1,
                 }
-                Err(_) => self.stats.unverified += 1,
-            },
+            }
             (CallState::SetUp(flavor), Some(verifier)) if result.is_ok() => {
                 let flavor = Arc::clone(flavor);
                 self.received(xid, now);

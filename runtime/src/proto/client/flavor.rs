@@ -30,7 +30,7 @@ impl CallAuth<'static> {
 
 /// An authentication flavor, as a client has it: one caller at one server.
 ///
-/// No method may wait. Calls that come while it is being set up are sent when it is.
+/// No method may wait, and one that panics fails the call that it is for. Calls that come while it is being set up are sent when it is.
 pub trait Initiate: fmt::Debug + Send + Sync + 'static {
     /// The flavor of the credentials that it makes.
     fn flavor(&self) -> Flavor;
