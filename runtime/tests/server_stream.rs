@@ -279,6 +279,22 @@ fn a_call_that_is_never_answered_does_not_keep_a_server_from_stopping() {
     assert_closed(&mut stream);
 }
 
+#[test]
+fn a_server_may_drain_and_spin_without_an_end() {
+    let (echo, replies) = Echo::new();
+    let mut limits = Limits::default();
+    limits.drain = Duration::MAX;
+    let server = Server::builder().tcp("127.0.0.1:0").limits(limits).spin(Duration::MAX);
+    let server = server.shared_service(echo as Arc<dyn Dispatch>).start().expect("port 0 is free");
+    let mut stream = connect(&server);
+    stream.write_all(&record(&call(1, LATER, b""))).expect("taken in");
+    let later = replies.recv_timeout(LONG).expect("called");
+    server.handle().stop();
+    later.send(Ok(Bytes::from_static(b"finished")));
+    assert_eq!(read_record(&mut stream), reply(1, b"finished"));
+    server.stop().expect("ends");
+}
+
 /// Which timer the kernel has for a connection between these ports, as `/proc/net/tcp` says.
 fn timer(from: u16, to: u16) -> Option<String> {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");

@@ -247,7 +247,7 @@ impl Reader {
         if wait.spin.is_zero() {
             return None;
         }
-        let until = wait.until.min(wait.now + wait.spin);
+        let until = wait.now + wait.spin.min(wait.until.saturating_duration_since(wait.now));
         loop {
             match self.receive(socket, MsgFlags::MSG_DONTWAIT) {
                 Input::Nothing if Instant::now() >= until => return None,

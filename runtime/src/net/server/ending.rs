@@ -18,8 +18,7 @@ pub(super) struct Ending {
     before: Option<BeforeDrain>,
     /// When `before` was first called.
     told: Option<Instant>,
-    /// Until when answers may take to get out.
-    draining: Option<Instant>,
+    draining: bool,
     over: bool,
 }
 
@@ -30,12 +29,12 @@ impl Ending {
     }
 
     pub(super) fn is_draining(&self) -> bool {
-        self.draining.is_some()
+        self.draining
     }
 
-    /// When the next step is due, whatever is still waited for.
+    /// When the next step is due, whatever is still waited for. `None` as well if that is never.
     pub(super) fn until(&self, drain: Duration) -> Option<Instant> {
-        self.draining.or_else(|| self.told?.checked_add(drain / 2))
+        self.told?.checked_add(if self.draining { drain } else { drain / 2 })
     }
 
     /// Whether the drain may begin. What is to be done before has half of the time.
@@ -65,7 +64,7 @@ impl EventLoop {
         }
         let now = Instant::now();
         if !self.ending.is_draining() && self.ending.may_drain(now, self.limits.drain) {
-            self.drain(now);
+            self.drain();
         }
         if self.is_drained() && !std::mem::replace(&mut self.ending.over, true) {
             self.part();
@@ -74,20 +73,19 @@ impl EventLoop {
     }
 
     /// Takes in nothing more; what was read is still answered.
-    fn drain(&mut self, now: Instant) {
-        self.ending.draining = self.ending.told.or(Some(now)).map(|told| told + self.limits.drain);
+    fn drain(&mut self) {
+        self.ending.draining = true;
         for token in self.tokens(|source| matches!(source, Source::Listener(_))) {
             self.close(token);
         }
     }
 
     fn is_drained(&self) -> bool {
-        let Some(until) = self.ending.draining else {
-            return false;
-        };
+        let until = self.ending.until(self.limits.drain);
+        let is_over = until.is_some_and(|until| Instant::now() >= until);
         let waits =
             self.core.outstanding() > 0 || self.streams().any(|(_, stream)| stream.is_busy());
-        !waits || Instant::now() >= until
+        self.ending.draining && (is_over || !waits)
     }
 
     fn part(&mut self) {

@@ -304,9 +304,8 @@ impl EventLoop {
 
     /// Waits for events, awake as long as the last ones were a short while ago.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let spin_until = self.last_event + self.spin;
         let may_spin = !self.spin.is_zero() && timeout != Some(Duration::ZERO);
-        while may_spin && Instant::now() < spin_until {
+        while may_spin && self.last_event.elapsed() < self.spin {
             self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
             if !self.events.is_empty() {
                 return Ok(());

@@ -197,6 +197,7 @@ impl ClientCore {
                 && call.sent > 0
                 && call.begins >= self.written
             {
+                call.begins = 0;
                 call.sent -= 1;
                 match call.sent {
                     0 => self.stats.sent -= 1,
