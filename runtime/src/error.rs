@@ -20,8 +20,15 @@ pub enum Error {
     Encode(EncodeError),
     /// What the peer sent as the result is not one.
     Decode(DecodeError),
-    /// The peer answered that it did not execute the call (RFC 5531 §9).
-    Refused(Refusal),
+    /// The peer answered that it did not execute the call (RFC 5531 §9). Of one that was sent more
+    /// than once that is known of one sending only: a server that was started again refuses what the
+    /// one before may have executed.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// How often the call was sent.
+        sent: u32,
+    },
     /// The flavor of authentication failed at this end: with
     /// [`AuthStatus::InvalidResp`] at the answer, which is not the server's.
     Auth(AuthStatus),
@@ -130,13 +137,15 @@ impl Error {
     #[must_use]
     pub fn may_have_executed(&self) -> bool {
         match self {
-            Self::Decode(_) | Self::Refused(Refusal::Accepted(AcceptStatus::SystemErr)) => true,
+            Self::Decode(_) => true,
+            Self::Refused { refusal, sent } => {
+                *sent > 1 || *refusal == Refusal::Accepted(AcceptStatus::SystemErr)
+            }
             Self::Auth(status) => *status == AuthStatus::InvalidResp,
             Self::TimedOut { sent, .. } | Self::Disconnected { sent } => *sent > 0,
             Self::Unreachable { sent, alone } => *sent > 1 || !alone,
             Self::Io { doing, .. } => *doing == Doing::Poll,
             Self::Encode(_)
-            | Self::Refused(_)
             | Self::TooLarge { .. }
             | Self::NotRegistered { .. }
             | Self::NotAccepted { .. }
@@ -155,7 +164,7 @@ impl Error {
             | Self::Disconnected { .. }
             | Self::NotRegistered { .. }
             | Self::Io { .. } => true,
-            Self::Refused(refusal) => matches!(
+            Self::Refused { refusal, .. } => matches!(
                 refusal,
                 Refusal::Accepted(AcceptStatus::ProgUnavail | AcceptStatus::SystemErr)
             ),
@@ -181,9 +190,10 @@ impl From<DecodeError> for Error {
     }
 }
 
+/// Of a call that was not sent.
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self::Refused { refusal, sent: 0 }
     }
 }
 
@@ -192,7 +202,7 @@ impl fmt::Display for Error {
         match self {
             Self::Encode(error) => write!(f, "RPC: Can't encode arguments: {error}"),
             Self::Decode(error) => write!(f, "RPC: Can't decode result: {error}"),
-            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Refused { refusal, .. } => refusal.fmt(f),
             Self::Auth(status) => {
                 write!(f, "RPC: Authentication error; at this end: why = {status}")
             }
@@ -331,7 +341,7 @@ mod tests {
         match error {
             Error::Encode(_) => "Encode",
             Error::Decode(_) => "Decode",
-            Error::Refused(_) => "Refused",
+            Error::Refused { .. } => "Refused",
             Error::Auth(_) => "Auth",
             Error::TimedOut { .. } => "TimedOut",
             Error::Unreachable { .. } => "Unreachable",
@@ -349,6 +359,8 @@ mod tests {
     fn errors_say_what_is_known_of_the_call() {
         let accepted = |status| Error::from(Refusal::Accepted(status));
         let denied = |status| Error::from(Refusal::Denied(status));
+        let refused =
+            |sent| Error::Refused { refusal: Refusal::Accepted(AcceptStatus::ProcUnavail), sent };
         let io = |doing| Error::Io { doing, source: io::ErrorKind::ConnectionReset.into() };
         let timed_out = |sent| Error::TimedOut { after: Duration::from_secs(1), sent };
         let unreachable = |sent, alone| Error::Unreachable { sent, alone };
@@ -383,6 +395,8 @@ mod tests {
                 false,
                 false,
             ),
+            (refused(1), "RPC: Procedure unavailable", false, false),
+            (refused(2), "RPC: Procedure unavailable", true, false),
             (Error::Auth(AuthStatus::InvalidResp), "RPC: Authentication error", true, false),
             (Error::Auth(AuthStatus::Failed), "RPC: Authentication error", false, false),
             (timed_out(0), "RPC: Timed out; no answer in 1.0s, not sent", false, true),

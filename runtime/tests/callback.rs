@@ -233,7 +233,7 @@ fn a_client_that_serves_nothing_says_so() {
             let error = next(&caller, 1).expect_err("nothing is served");
             let unavailable = Refusal::Accepted(AcceptStatus::ProgUnavail);
             assert!(
-                matches!(error, Error::Refused(refusal) if refusal == unavailable),
+                matches!(error, Error::Refused { refusal, .. } if refusal == unavailable),
                 "{error:?}"
             );
             reply.send(Ok(1));

@@ -129,7 +129,7 @@ fn a_server_without_the_flavor_ends_all_calls_that_wait() {
         for pending in [start(), start(), start()] {
             let error = pending.wait().expect_err("it is not known there");
             assert!(
-                matches!(error, Error::Refused(Refusal::Denied(status)) if status == denied),
+                matches!(error, Error::Refused { refusal: Refusal::Denied(status), .. } if status == denied),
                 "{error:?}"
             );
         }
@@ -210,7 +210,9 @@ fn a_short_hand_that_is_rejected_is_replaced_by_the_whole_credential_once() {
     }
     let error = client_peer::echo(&client, 1).expect_err("neither is good enough");
     let denied = RejectStatus::AuthError(AuthStatus::RejectedCred);
-    assert!(matches!(error, Error::Refused(Refusal::Denied(status)) if status == denied));
+    assert!(
+        matches!(error, Error::Refused { refusal: Refusal::Denied(status), .. } if status == denied)
+    );
     let (flavors, xids): (Vec<_>, Vec<_>) = server.join().expect("seven calls").into_iter().unzip();
     assert_eq!(flavors, [1, 2, 2, 1, 1, 2, 1]);
     assert!(xids.windows(2).all(|pair| pair[0] != pair[1]), "each has an xid of its own");

@@ -244,6 +244,27 @@ fn a_call_that_was_sent_before_it_cannot_be_is_waited_for() {
 }
 
 #[test]
+fn a_call_that_was_sent_twice_and_is_denied_may_have_been_executed() {
+    for (times, may_have_executed) in [(1, false), (2, true)] {
+        let mut bench = Bench::datagram(6);
+        let xid = bench.call(1, 10_000);
+        bench.transmit();
+        for _ in 1..times {
+            bench.wake();
+        }
+        let unavailable: Vec<u8> =
+            [xid.0, 1, 0, 0, 0, 1].iter().flat_map(|word| word.to_be_bytes()).collect();
+        bench.core.handle_reply(bench.now, &unavailable, Bytes::new);
+        match bench.core.take_result(xid) {
+            Some(Err(error @ Error::Refused { sent, .. })) => {
+                assert_eq!((sent, error.may_have_executed()), (times, may_have_executed));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_refusal_ends_what_was_sent_and_nothing_else() {
     let mut bench = Bench::datagram(6);
     let [first, second, third] = [1, 2, 3].map(|word| bench.call(word, 10_000));

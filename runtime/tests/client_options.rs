@@ -51,7 +51,10 @@ fn the_highest_version_of_both_is_taken() {
 fn no_common_version_is_an_error_with_the_servers() {
     let (target, server) = udp(|socket| versions(&socket, 4, 5, 1));
     let error = Client::negotiate(&target, &[&INTERFACE, &LATER], &patient()).expect_err("none");
-    let Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { low, high })) = error else {
+    let Error::Refused {
+        refusal: Refusal::Accepted(AcceptStatus::ProgMismatch { low, high }), ..
+    } = error
+    else {
         panic!("{error:?}");
     };
     assert_eq!((low, high), (Version(4), Version(5)));
@@ -109,7 +112,7 @@ impl CallInterceptor for Guard {
     fn after(&self, call: &OutgoingCall, outcome: CallOutcome<'_>, _took: Duration) {
         let outcome = match outcome {
             CallOutcome::Answered => "answered",
-            CallOutcome::Failed(Error::Refused(_)) => "refused",
+            CallOutcome::Failed(Error::Refused { .. }) => "refused",
             CallOutcome::Forgotten => "forgotten",
             other => panic!("{other:?}"),
         };
@@ -147,7 +150,7 @@ fn calls_pass_through_interceptors_out_and_back() {
     };
     assert_eq!(client_peer::echo(&client, 1).ok(), Some(1));
     assert_eq!(seen(), through(1, "answered"));
-    assert!(client.null().is_err_and(|error| matches!(error, Error::Refused(_))));
+    assert!(client.null().is_err_and(|error| matches!(error, Error::Refused { .. })));
     assert_eq!(seen(), through(0, "refused"));
     assert_eq!(client_peer::start_echo(&client, 1).wait().ok(), Some(1));
     assert_eq!(seen(), through(1, "answered"));
@@ -166,7 +169,7 @@ fn calls_pass_through_interceptors_out_and_back() {
         client.send(Procedure(2), one_way).err(),
     ];
     for error in errors {
-        let Some(Error::Refused(refusal)) = error else { panic!("{error:?}") };
+        let Some(Error::Refused { refusal, .. }) = error else { panic!("{error:?}") };
         assert_eq!(refusal, Refusal::Denied(RejectStatus::AuthError(AuthStatus::TooWeak)));
     }
     let refused = ["outer 2", "inner 2", "outer 2 refused"];

@@ -241,7 +241,7 @@ fn what_is_refused_is_made_again_once_under_another_xid() {
     bench.answer(sent[0][0], 3, &[9]);
     assert_eq!(bench.result(one).and_then(Result::ok), Some(vec![0, 0, 0, 9]));
     bench.reply(&denied(sent[1][0]));
-    assert!(matches!(bench.result(two), Some(Err(Error::Refused(_)))));
+    assert!(matches!(bench.result(two), Some(Err(Error::Refused { .. }))));
     assert_eq!((bench.core.waiting(), bench.core.poll_timeout()), (0, None));
 }
 
@@ -284,7 +284,7 @@ fn what_was_sent_before_a_step_fails_may_have_been_executed() {
     assert_eq!(bench.wake(), [] as [Vec<u32>; 0]);
     bench.reply(&denied(step));
     let errors = [one, two].map(|xid| bench.result(xid).and_then(Result::err));
-    let [Some(Error::Disconnected { sent: 1 }), Some(Error::Refused(_))] = errors else {
+    let [Some(Error::Disconnected { sent: 1 }), Some(Error::Refused { .. })] = errors else {
         panic!("{errors:?}")
     };
 }

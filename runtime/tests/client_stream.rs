@@ -500,7 +500,10 @@ fn what_the_server_answers_instead_of_results_is_the_error() {
     let client = connect(&target, &patient());
     for (words, expected) in table {
         let error = echo(&client, 1).expect_err("it is refused");
-        assert!(matches!(error, Error::Refused(refusal) if refusal == expected), "{words:?}");
+        assert!(
+            matches!(error, Error::Refused { refusal, .. } if refusal == expected),
+            "{words:?}"
+        );
     }
     let Err(Error::Decode(header)) = echo(&client, 1) else { panic!("not a reply") };
     assert_eq!(header.kind(), DecodeErrorKind::BadEnum { ty: "reply_stat", value: 2 });

@@ -38,7 +38,7 @@ fn keys(kv: &v1::Client) -> Vec<String> {
 /// The status of a call that the server is expected to refuse.
 fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> AcceptStatus {
     match result {
-        Err(Error::Refused(Refusal::Accepted(status))) => status,
+        Err(Error::Refused { refusal: Refusal::Accepted(status), .. }) => status,
         other => panic!("not refused: {other:?}"),
     }
 }

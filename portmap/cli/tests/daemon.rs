@@ -292,7 +292,10 @@ fn an_unknown_procedure_is_refused() {
         .expect("connected")
         .call(farcall::Procedure(6), |_| Ok(()), |_| Ok(()))
         .expect_err("version 2 has five");
-    assert!(matches!(error, Error::Refused(Refusal::Accepted(AcceptStatus::ProcUnavail))));
+    assert!(matches!(
+        error,
+        Error::Refused { refusal: Refusal::Accepted(AcceptStatus::ProcUnavail), .. }
+    ));
 }
 
 #[test]

@@ -294,7 +294,9 @@ fn until(deadline: Instant) -> ClientOptions {
 /// Whether the portmapper said that it does not have the version: the answers after which C clients
 /// try the next one.
 fn lacks_version<T>(result: &Result<T>) -> bool {
-    let Err(Error::Refused(Refusal::Accepted(status))) = result else { return false };
+    let Err(Error::Refused { refusal: Refusal::Accepted(status), .. }) = result else {
+        return false;
+    };
     matches!(
         status,
         AcceptStatus::ProgUnavail | AcceptStatus::ProgMismatch { .. } | AcceptStatus::GarbageArgs

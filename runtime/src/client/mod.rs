@@ -149,7 +149,10 @@ impl Client {
         let client = Self::connect(target, first, options)?;
         match client.null() {
             Ok(()) => Ok(client),
-            Err(Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { low, high }))) => {
+            Err(Error::Refused {
+                refusal: Refusal::Accepted(AcceptStatus::ProgMismatch { low, high }),
+                ..
+            }) => {
                 let refused = Refusal::Accepted(AcceptStatus::ProgMismatch { low, high });
                 let interface = highest(low..=high).ok_or(refused)?;
                 Ok(Self { interface, ..client })

@@ -157,12 +157,16 @@ fn refusals_of_the_c_server() {
 
     let error = client(&VERSION_2).and_then(|client| client.null()).expect_err("version 2");
     let only_1 = AcceptStatus::ProgMismatch { low: Version(1), high: Version(1) };
-    assert!(matches!(error, Error::Refused(Refusal::Accepted(status)) if status == only_1));
+    assert!(
+        matches!(error, Error::Refused { refusal: Refusal::Accepted(status), .. } if status == only_1)
+    );
 
     let kv = client(&v1::INTERFACE).expect("the server");
     let error = kv.call(Procedure(99), |_| Ok(()), |_| Ok(())).expect_err("procedure 99");
     let none = AcceptStatus::ProcUnavail;
-    assert!(matches!(error, Error::Refused(Refusal::Accepted(status)) if status == none));
+    assert!(
+        matches!(error, Error::Refused { refusal: Refusal::Accepted(status), .. } if status == none)
+    );
 
     let error = client(&OTHER).expect_err("another program");
     assert!(matches!(error, Error::NotRegistered { program: Program(0x2000_0098), .. }));

@@ -326,7 +326,7 @@ impl ClientCore {
                 Err(Error::TimedOut { .. }) => continue,
                 // What was sent before, with what is no good any more, may have been executed.
                 _ if sent > 0 => Error::Disconnected { sent },
-                Err(Error::Refused(refusal)) => Error::Refused(*refusal),
+                Err(Error::Refused { refusal, .. }) => Error::Refused { refusal: *refusal, sent },
                 Err(Error::Decode(error)) => Error::Decode(error.clone()),
                 Err(Error::Encode(error)) => Error::Encode(error.clone()),
                 Err(Error::Unreachable { .. }) => Error::Unreachable { sent: 0, alone: true },
@@ -352,7 +352,10 @@ impl ClientCore {
             return;
         };
         let denied = match result {
-            Err(Error::Refused(Refusal::Denied(RejectStatus::AuthError(status)))) => Some(status),
+            Err(Error::Refused {
+                refusal: Refusal::Denied(RejectStatus::AuthError(status)),
+                ..
+            }) => Some(status),
             _ => None,
         };
         match (state, verifier) {

@@ -194,7 +194,7 @@ fn unknown_host(host: &str, error: &ToolError) -> Finding {
 fn no_portmapper(at: SocketAddr, error: &Error) -> Finding {
     use std::io::ErrorKind;
     let what = match error {
-        Error::Refused(Refusal::Denied(_)) => "the portmapper refuses this host",
+        Error::Refused { refusal: Refusal::Denied(_), .. } => "the portmapper refuses this host",
         _ => "no portmapper",
     };
     let text = format!("{what} at {at}: {error}");
@@ -216,10 +216,12 @@ fn no_portmapper(at: SocketAddr, error: &Error) -> Finding {
         Error::TimedOut { .. } => {
             "something drops what is sent: is the host up, and does a firewall let port 111 pass?"
         }
-        Error::Refused(Refusal::Denied(RejectStatus::AuthError(_))) => {
+        Error::Refused { refusal: Refusal::Denied(RejectStatus::AuthError(_)), .. } => {
             "look at its access rules: hosts.allow and hosts.deny, or those of portmapd's --config"
         }
-        Error::Refused(_) => "somebody is there that is no portmapper, or one of another version",
+        Error::Refused { .. } => {
+            "somebody is there that is no portmapper, or one of another version"
+        }
         _ => "see what it says",
     };
     Finding::ill(text, help, status_of(error))
@@ -282,19 +284,19 @@ fn advice(error: &Error, is_stream: bool) -> &'static str {
         Error::Unreachable { .. } | Error::Io { .. } => {
             "registered, but nobody listens there: the server has died or moved; start it again"
         }
-        Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { .. })) => {
-            "the server has only the versions that it names: use one of them, and register those"
-        }
-        Error::Refused(Refusal::Accepted(AcceptStatus::ProgUnavail)) => {
+        Error::Refused {
+            refusal: Refusal::Accepted(AcceptStatus::ProgMismatch { .. }), ..
+        } => "the server has only the versions that it names: use one of them, and register those",
+        Error::Refused { refusal: Refusal::Accepted(AcceptStatus::ProgUnavail), .. } => {
             "another program is at that port now: the registration is stale; remove it"
         }
-        Error::Refused(Refusal::Denied(RejectStatus::AuthError(AuthStatus::TooWeak))) => {
-            "the server wants to know who calls: AUTH_SYS, a reserved port, or RPCSEC_GSS"
-        }
-        Error::Refused(Refusal::Denied(RejectStatus::AuthError(_))) | Error::Auth(_) => {
-            "the server does not let this caller in: look at its access rules"
-        }
-        Error::Refused(_) => "the server is there, and fails: look into its log",
+        Error::Refused {
+            refusal: Refusal::Denied(RejectStatus::AuthError(AuthStatus::TooWeak)),
+            ..
+        } => "the server wants to know who calls: AUTH_SYS, a reserved port, or RPCSEC_GSS",
+        Error::Refused { refusal: Refusal::Denied(RejectStatus::AuthError(_)), .. }
+        | Error::Auth(_) => "the server does not let this caller in: look at its access rules",
+        Error::Refused { .. } => "the server is there, and fails: look into its log",
         _ => "what is there does not talk as this protocol does: who has the port?",
     }
 }

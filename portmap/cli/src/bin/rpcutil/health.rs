@@ -86,16 +86,18 @@ fn brief(error: &Error, is_stream: bool) -> String {
             "nobody listens".to_owned()
         }
         Error::Io { .. } => "not reached".to_owned(),
-        Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { low, high })) => {
+        Error::Refused {
+            refusal: Refusal::Accepted(AcceptStatus::ProgMismatch { low, high }),
+            ..
+        } => {
             format!("has versions {low}-{high}")
         }
-        Error::Refused(Refusal::Accepted(AcceptStatus::ProgUnavail)) => {
+        Error::Refused { refusal: Refusal::Accepted(AcceptStatus::ProgUnavail), .. } => {
             "another program".to_owned()
         }
-        Error::Refused(Refusal::Denied(RejectStatus::AuthError(_))) | Error::Auth(_) => {
-            "refuses callers".to_owned()
-        }
-        Error::Refused(_) => "refuses the call".to_owned(),
+        Error::Refused { refusal: Refusal::Denied(RejectStatus::AuthError(_)), .. }
+        | Error::Auth(_) => "refuses callers".to_owned(),
+        Error::Refused { .. } => "refuses the call".to_owned(),
         _ => "no proper reply".to_owned(),
     }
 }

@@ -125,9 +125,10 @@ fn versions_of(
     let first = target(0);
     match place::null(place, args.service.program, first.version, timeout) {
         Ok(_) => Ok(vec![first]),
-        Err(Error::Refused(Refusal::Accepted(AcceptStatus::ProgMismatch { low, high }))) => {
-            Ok((low.0..=high.0).take(MOST).map(target).collect())
-        }
+        Err(Error::Refused {
+            refusal: Refusal::Accepted(AcceptStatus::ProgMismatch { low, high }),
+            ..
+        }) => Ok((low.0..=high.0).take(MOST).map(target).collect()),
         Err(error) => Err(ToolError::Call { asked: who(args, &first), error }),
     }
 }

@@ -51,11 +51,14 @@ impl Status {
         match error {
             Error::Encode(_) | Error::TooLarge { .. } => Self::CantEncodeArgs,
             Error::Decode(_) => Self::CantDecodeRes,
-            Error::Refused(Refusal::Accepted(status)) => Self::accepted(*status),
-            Error::Refused(Refusal::Denied(RejectStatus::RpcMismatch { low, high })) => {
-                Self::VersMismatch { low: *low, high: *high }
+            Error::Refused { refusal: Refusal::Accepted(status), .. } => Self::accepted(*status),
+            Error::Refused {
+                refusal: Refusal::Denied(RejectStatus::RpcMismatch { low, high }),
+                ..
+            } => Self::VersMismatch { low: *low, high: *high },
+            Error::Refused {
+                refusal: Refusal::Denied(RejectStatus::AuthError(status)), ..
             }
-            Error::Refused(Refusal::Denied(RejectStatus::AuthError(status)))
             | Error::Auth(status) => Self::AuthError(status.to_wire()),
             Error::TimedOut { .. } => Self::TimedOut,
             Error::Unreachable { .. } => Self::CantRecv(Errno::ECONNREFUSED),
