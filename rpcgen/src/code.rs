@@ -159,6 +159,8 @@ codes! {
     NotForC = "W11",
     /// A name that is written otherwise than its like.
     MixedStyle = "W12",
+    /// A version 0.
+    VersionZero = "W13",
 }
 
 impl Code {

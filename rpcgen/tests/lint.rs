@@ -143,7 +143,7 @@ fn what_is_included_is_not_looked_at() {
 fn rules_can_be_chosen() {
     let all: Vec<_> = rules().iter().map(|rule| rule.code).collect();
     let expected =
-        ["W01", "W02", "W03", "W04", "W05", "W06", "W07", "W08", "W09", "W10", "W11", "W12"];
+        ["W01", "W02", "W03", "W04", "W05", "W06", "W07", "W08", "W09", "W10", "W11", "W12", "W13"];
     assert_eq!(all, expected);
     let off: Vec<_> = rules().iter().filter(|rule| !rule.default).map(|rule| rule.code).collect();
     assert_eq!(off, ["W09", "W10", "W11"]);
@@ -157,7 +157,7 @@ fn rules_can_be_chosen() {
     assert_eq!(count(&Rules::default().allow("w07").unwrap()), 0);
     assert_eq!(count(&Rules::none()), 0);
     let error = Rules::none().warn("W99").unwrap_err();
-    assert_eq!(error.to_string(), "there is no rule `W99`: they are W01 to W12");
+    assert_eq!(error.to_string(), "there is no rule `W99`: they are W01 to W13");
 }
 
 #[test]
@@ -188,4 +188,9 @@ fn every_fixture_can_be_looked_at() {
 fn errors_are_as_ever() {
     let error = configure().lint_text("kv.x", "struct s { t a; };", &Rules::all()).unwrap_err();
     assert!(error.to_string().starts_with("error[E0301]: cannot find type `t`"));
+}
+
+#[test]
+fn w13_a_version_0() {
+    is_silent("W13", &program("", "        void NULL(void) = 0;"));
 }

@@ -1,4 +1,4 @@
-//! Programs: their numbers, and what procedure 0 is for.
+//! Programs: their numbers and those of their versions, and what procedure 0 is for.
 
 use super::registry::{self, Range};
 use super::{Linter, start};
@@ -11,6 +11,7 @@ impl<'a> Linter<'a> {
     pub(super) fn programs(&mut self) {
         for program in self.model_programs() {
             self.program_number(program);
+            self.version_zero(program);
             for version in &program.versions {
                 version.procedures.iter().for_each(|procedure| self.busy_null(procedure));
             }
@@ -56,6 +57,20 @@ impl<'a> Linter<'a> {
         self.add(Code::ProgramNumber, def.number.span(), message, |warning| {
             warning.label("use 0x20000000 to 0x3fffffff for private programs")
         });
+    }
+
+    fn version_zero(&mut self, program: &Program) {
+        let Some(def) = self.definition(program) else { return };
+        for (version, def) in program.versions.iter().zip(&def.versions) {
+            if version.number == 0 {
+                let message = format!("version 0 of `{}`", program.idl);
+                self.add(Code::VersionZero, def.number.span(), message, |warning| {
+                    warning.label("the first one is usually 1").help(
+                        "clients call version 0 to be told which versions there are (RFC 5531 §8.1)",
+                    )
+                });
+            }
+        }
     }
 
     fn busy_null(&mut self, procedure: &Procedure) {

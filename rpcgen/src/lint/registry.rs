@@ -11,11 +11,11 @@ pub(super) enum Range {
 
 impl Range {
     pub(super) fn of(number: u32) -> Self {
-        match number >> 29 {
-            0 => Self::Assigned,
-            1 => Self::Private,
-            2 => Self::Transient,
-            _ => Self::Reserved,
+        match number {
+            1..0x2000_0000 => Self::Assigned,
+            0x2000_0000..0x4000_0000 => Self::Private,
+            0x4000_0000..0x6000_0000 => Self::Transient,
+            0 | 0x6000_0000.. => Self::Reserved,
         }
     }
 }

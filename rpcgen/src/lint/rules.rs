@@ -21,7 +21,7 @@ const fn rule(code: Code, default: bool, summary: &'static str) -> Rule {
     Rule { code: code.id(), summary, default }
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     rule(Code::UnboundedRequest, true, "a request can be of any length"),
     rule(Code::ProgramNumber, true, "a program number is not free for private use"),
     rule(Code::BusyNull, true, "procedure 0 takes or returns something"),
@@ -34,6 +34,7 @@ const RULES: [Rule; 12] = [
     rule(Code::NotIdempotent, false, "a procedure is not marked `@idempotent`"),
     rule(Code::NotForC, false, "C's rpcgen does not take this"),
     rule(Code::MixedStyle, true, "a name is written otherwise than its like"),
+    rule(Code::VersionZero, true, "a version has the number 0"),
 ];
 
 /// All rules, by code.

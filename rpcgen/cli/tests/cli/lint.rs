@@ -31,12 +31,12 @@ fn what_is_found_fails() {
 fn rules_are_listed_and_explained() {
     let folder = folder_with("lint_rules", &[("a.x", DOUBTFUL)]);
     let list = rpcgen(&folder, "lint --list");
-    assert_eq!((list.status, list.stdout.lines().count()), (0, 12));
+    assert_eq!((list.status, list.stdout.lines().count()), (0, 13));
     assert!(list.stdout.starts_with("W01    a request can be of any length\n"), "{}", list.stdout);
     assert!(list.stdout.contains("\n(W10)  "), "{}", list.stdout);
     let explained = rpcgen(&folder, "lint --explain W07");
     assert_eq!(explained, rpcgen(&folder, "explain w07"));
     assert!(explained.stdout.starts_with("W07: "), "{}", explained.stdout);
-    let message = "rpcgen: there is no rule `W99`: they are W01 to W12\nTry `rpcgen --help`.\n";
+    let message = "rpcgen: there is no rule `W99`: they are W01 to W13\nTry `rpcgen --help`.\n";
     assert_eq!(rpcgen(&folder, "lint a.x --allow W99"), Run::said(2, message));
 }
