@@ -48,7 +48,8 @@ pub enum Error {
         alone: bool,
     },
     /// The connection is lost, or the server does not take the call's authentication any more, and
-    /// the call is not sent again: it was not to be, or the server could not tell that it is a repeat.
+    /// the call is not sent again: it was not to be, the server could not tell that it is a repeat, or
+    /// its flavor failed to seal it.
     Disconnected {
         /// How often the call was sent.
         sent: u32,

@@ -288,3 +288,27 @@ fn what_was_sent_before_a_step_fails_may_have_been_executed() {
         panic!("{errors:?}")
     };
 }
+
+#[test]
+fn what_was_sent_before_it_cannot_be_sealed_may_have_been_executed() {
+    for transport in [Transport::Datagram, Transport::Stream] {
+        let mut bench = Bench::new(transport);
+        let sent = bench.call(1, 10_000);
+        bench.set_up();
+        assert_eq!(bench.transmit().len(), 1);
+        bench.knower.break_down();
+        let unsent = bench.call(2, 10_000);
+        match transport {
+            Transport::Datagram => assert_eq!(bench.wake(), [] as [Vec<u32>; 0]),
+            Transport::Stream => {
+                bench.core.handle_disconnected(bench.now);
+                bench.core.handle_connected(bench.now);
+            }
+        }
+        let errors = [sent, unsent].map(|xid| bench.result(xid).and_then(Result::err));
+        let [Some(Error::Disconnected { sent: 1 }), Some(Error::Auth(AuthStatus::Failed))] = errors
+        else {
+            panic!("{errors:?}")
+        };
+    }
+}

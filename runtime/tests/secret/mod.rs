@@ -124,6 +124,8 @@ struct ClientState {
     /// The number of the last call.
     last: u32,
     failures: u32,
+    /// It can seal nothing more.
+    broken: bool,
 }
 
 #[derive(Debug, Default)]
@@ -142,6 +144,11 @@ impl Knower {
     /// How often it was told that it could not be set up.
     pub(crate) fn failures(&self) -> u32 {
         self.lock().failures
+    }
+
+    /// Has it fail to seal from now on.
+    pub(crate) fn break_down(&self) {
+        self.lock().broken = true;
     }
 }
 
@@ -210,7 +217,8 @@ impl Seal for Numbered {
 
     fn verifier(&self, covered: &[u8]) -> Result<OpaqueAuth, AuthStatus> {
         assert_eq!(covered.len(), 24 + 16, "the header up to and with the credential");
-        Ok(auth(&[self.number]))
+        let broken = self.of.lock().unwrap_or_else(PoisonError::into_inner).broken;
+        if broken { Err(AuthStatus::Failed) } else { Ok(auth(&[self.number])) }
     }
 
     fn wrap(&self, args: &Bytes) -> Result<Bytes, AuthStatus> {

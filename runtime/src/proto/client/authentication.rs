@@ -211,7 +211,9 @@ impl ClientCore {
         };
         let is_ready = sealed.is_ok();
         if let Err(error) = sealed {
-            self.end(xid, Err(error));
+            // What was sent before may have been executed.
+            let sent = self.pending.get(xid).map_or(0, |call| call.sent);
+            self.end(xid, Err(if sent > 0 { Error::Disconnected { sent } } else { error }));
         }
         is_ready
     }
