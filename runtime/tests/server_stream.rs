@@ -14,6 +14,7 @@ use server_peer::{
     ECHO, Echo, INTERFACE, LATER, LONG, call, connect, exchange, read_record, record, reply, serve,
     tcp_addr,
 };
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The peer has closed, by an end or a reset.
 fn assert_closed(stream: &mut TcpStream) {
@@ -217,6 +218,43 @@ fn only_a_socket_that_nobody_listens_on_is_replaced() {
     drop(UnixListener::bind(&path).expect("a free path"));
     start().expect("nobody listens there").stop().expect("ends");
     assert!(!path.exists(), "removed at the end");
+}
+
+#[test]
+fn a_socket_where_too_many_wait_is_not_waited_for() {
+    let path = std::env::temp_dir().join(format!("farcall-full-{}", std::process::id()));
+    let addr = SockAddr::unix(&path).expect("short enough");
+    let new = || Socket::new(Domain::UNIX, Type::STREAM, None).expect("a descriptor");
+    let listener = new();
+    listener.bind(&addr).expect("a free path");
+    listener.listen(0).expect("bound");
+    let connect = || {
+        let client = new();
+        client.set_nonblocking(true).expect("open");
+        client.connect(&addr).map(|()| client)
+    };
+    let waiting: Vec<Socket> = std::iter::from_fn(|| connect().ok()).collect();
+    assert!(!waiting.is_empty());
+    let (started, result) = std::sync::mpsc::channel();
+    let at = path.clone();
+    std::thread::spawn(move || started.send(Server::builder().unix(at).start().map(drop)));
+    let error = result.recv_timeout(LONG).expect("at once").expect_err("somebody listens");
+    assert!(matches!(error, Error::Io { doing: Doing::Listen, .. }), "{error:?}");
+    std::fs::remove_file(&path).expect("it is there still");
+}
+
+#[test]
+fn the_socket_of_another_server_is_not_removed() {
+    let path = std::env::temp_dir().join(format!("farcall-another-{}", std::process::id()));
+    let server = Server::builder().unix(&path).start().expect("a free path");
+    // The first stays there under another name, so that the second is another file.
+    let aside = path.with_extension("aside");
+    std::fs::rename(&path, &aside).expect("it is there");
+    let _another = UnixListener::bind(&path).expect("a free path");
+    server.stop().expect("ends");
+    UnixStream::connect(&path).expect("it is there, and listens");
+    std::fs::remove_file(&path).expect("it is there");
+    std::fs::remove_file(&aside).expect("it is there");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -158,9 +158,14 @@ fn resolve(addr: &str) -> io::Result<SocketAddr> {
 
 /// Whether a socket is there that nobody listens on. Other failures to connect say nothing of it.
 fn is_left(path: &Path) -> io::Result<bool> {
-    let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
-    let refused = |e: io::Error| e.kind() == io::ErrorKind::ConnectionRefused;
-    Ok(is_socket && UnixStream::connect(path).is_err_and(refused))
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Ok(false);
+    }
+    let client = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Where too many wait already, somebody listens who is not to be waited for.
+    client.set_nonblocking(true)?;
+    let connected = client.connect(&SockAddr::unix(path)?);
+    Ok(connected.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused))
 }
 
 /// A socket at `path`. What a server that is gone left there is replaced; one that lives is not.
@@ -174,7 +179,7 @@ fn listen_at(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
         }
         bound => bound?,
     }
-    let file = SocketFile(path.to_owned());
+    let file = SocketFile::made_at(path)?;
     socket.listen(BACKLOG)?;
     Ok((socket.into(), file))
 }

@@ -4,7 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
@@ -79,16 +80,37 @@ pub(crate) enum Listener {
 /// The file of a Unix socket. It goes with the listener, and not when the server has drained: by then
 /// there may be another server's in its place.
 #[derive(Debug)]
-pub(crate) struct SocketFile(pub(crate) PathBuf);
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Its device and inode.
+    id: (u64, u64),
+}
+
+impl SocketFile {
+    /// The file that was just made at `path`.
+    pub(crate) fn made_at(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), id: id(path)? })
+    }
+}
+
+/// Which file is at `path`.
+fn id(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        match fs::remove_file(&self.0) {
+        let path = self.path.display();
+        if id(&self.path).is_ok_and(|id| id != self.id) {
+            log::info!("{path} stays: it is another server's");
+            return;
+        }
+        match fs::remove_file(&self.path) {
             // Who opened it is another user by now. The next server replaces it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                log::info!("{} stays: {error}", self.0.display());
+                log::info!("{path} stays: {error}");
             }
-            Err(error) => log::warn!("cannot remove {}: {error}", self.0.display()),
+            Err(error) => log::warn!("cannot remove {path}: {error}"),
             Ok(()) => {}
         }
     }
