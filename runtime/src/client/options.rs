@@ -245,6 +245,9 @@ impl ClientOptions {
     /// so its own calls take a hop between threads more. Its connection is kept when nothing is called
     /// on it, and made again when it is lost: at once, and then every 50 ms, 100 ms and so on up to 5 s;
     /// see [`Client::on_reconnect`](crate::Client::on_reconnect).
+    ///
+    /// Up to 1,024 of the server's calls, of 64 MiB together, wait to be executed; more are refused
+    /// with PROG_UNAVAIL.
     #[must_use]
     pub fn serve(mut self, service: impl Dispatch) -> Self {
         self.services.0.push(Arc::new(service));

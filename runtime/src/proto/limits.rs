@@ -6,6 +6,10 @@ use super::drc::CacheLimits;
 use super::record::RecordLimits;
 use crate::xdr;
 
+/// Calls that wait are copied up to this length: shared, they would keep the buffer that they were
+/// read into, which is as large as many calls.
+pub(crate) const COPIED: usize = 16 << 10;
+
 /// The bounds of a server. What is over one of them is refused and counted in
 /// [`Stats`](super::stats::Stats).
 ///

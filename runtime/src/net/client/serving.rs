@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use super::{Shared, WRITE_SLICE, reader};
 use crate::proto::connection::write_record;
-use crate::proto::limits::Limits;
+use crate::proto::limits::{COPIED, Limits};
 use crate::proto::server::{Caller, DeferredReply, ServerConfig, ServerCore, Verdict};
 use crate::service::{Dispatch, PeerAddr};
 use crate::xdr::{Bytes, Encoder};
@@ -42,8 +42,34 @@ enum Event {
 #[derive(Debug)]
 pub(super) struct Serving {
     events: Sender<Event>,
-    /// Calls that wait for it.
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
+}
+
+/// The calls that wait for it. Only who reads the connection adds some.
+#[derive(Debug, Default)]
+struct Waiting {
+    calls: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Waiting {
+    /// Adds a call of so many bytes. `false` if there are too many.
+    fn add(&self, bytes: usize) -> bool {
+        let (calls, total) =
+            (self.calls.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        let Limits { calls_per_connection, call_bytes, .. } = Limits::DEFAULT;
+        if calls >= calls_per_connection || total.saturating_add(bytes) > call_bytes {
+            return false;
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.calls.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 /// Tells the thread that an answer is there.
@@ -67,7 +93,7 @@ impl Serving {
         let mut core =
             ServerCore::new(ServerConfig::default(), Arc::new(Bell(events.clone())).into());
         services.iter().for_each(|service| core.add(Arc::clone(service)));
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::<Waiting>::default();
         let server = Server {
             shared: Arc::clone(shared),
             core,
@@ -83,10 +109,10 @@ impl Serving {
 
     /// Has a call executed. `false` if there are too many.
     pub(super) fn execute(&self, connection: u64, call: Bytes) -> bool {
-        if self.waiting.load(Ordering::Relaxed) >= Limits::DEFAULT.calls_per_connection {
+        if !self.waiting.add(call.len()) {
             return false;
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let call = if call.len() > COPIED { call } else { Bytes::copy_from_slice(&call) };
         self.events.send(Event::Call(connection, call)).is_ok()
     }
 
@@ -116,7 +142,7 @@ struct Server {
     shared: Arc<Shared>,
     core: ServerCore,
     queue: Receiver<Event>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     peer: PeerAddr,
     on_reconnect: OnReconnect,
 }
@@ -140,7 +166,7 @@ impl Server {
     }
 
     fn call(&mut self, connection: u64, call: Bytes, now: Instant) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.remove(call.len());
         let caller = Caller::new(self.peer, connection);
         let mut out = Encoder::new();
         let core = &mut self.core;
@@ -192,5 +218,24 @@ impl Shared {
             drop(state);
             reader::wait_writable(&socket, WRITE_SLICE);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Waiting;
+    use crate::proto::limits::Limits;
+
+    #[test]
+    fn calls_wait_up_to_a_number_and_up_to_so_many_bytes() {
+        let Limits { calls_per_connection, call_bytes, .. } = Limits::DEFAULT;
+        let waiting = Waiting::default();
+        assert!((0..calls_per_connection).all(|_| waiting.add(1)));
+        assert!(!waiting.add(0), "by number");
+        (0..calls_per_connection).for_each(|_| waiting.remove(1));
+        assert!(waiting.add(call_bytes));
+        assert!(!waiting.add(1), "by bytes");
+        waiting.remove(call_bytes);
+        assert!(waiting.add(1));
     }
 }

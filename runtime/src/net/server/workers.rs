@@ -8,13 +8,9 @@ use std::{fmt, io, thread};
 
 use crate::Interface;
 use crate::Procedure;
-use crate::proto::limits::Limits;
+use crate::proto::limits::{COPIED, Limits};
 use crate::service::{Answer, Context, Dispatch, Fault, Outcome, PeerAddr, Route};
 use crate::xdr::{self, Bytes, Decoder, Encoder};
-
-/// Arguments up to this length are copied: shared, they would keep the buffer that they were read
-/// into, which is as large as many calls.
-const COPIED: usize = 16 << 10;
 
 /// A service whose calls threads of its own execute. They end with it.
 pub(crate) struct Pool {
