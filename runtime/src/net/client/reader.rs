@@ -7,7 +7,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -16,14 +15,12 @@ use socket2::Socket;
 
 use super::socket::{Local, Port, RECEIVE_SLICE, Remote};
 use super::{Config, Deadline};
+use crate::net::scratch::Scratch;
 use crate::proto::client::{ClientCore, Transport};
 use crate::proto::message::{MessageType, peek};
 use crate::proto::record::{RecordError, RecordLimits, RecordReader};
 use crate::service::PeerAddr;
 use crate::xdr::Bytes;
-
-/// No datagram is larger.
-const BUFFER: usize = 64 << 10;
 
 /// Datagrams below are handed on without giving the buffer away.
 const SHARE_FROM: usize = 8 << 10;
@@ -88,7 +85,7 @@ pub(super) struct Reader {
     transport: Transport,
     limits: RecordLimits,
     records: RecordReader,
-    buffer: BytesMut,
+    buffer: Scratch,
 }
 
 impl Reader {
@@ -137,7 +134,7 @@ impl Reader {
             transport,
             limits,
             records: RecordReader::new(limits),
-            buffer: BytesMut::zeroed(BUFFER),
+            buffer: Scratch::new(),
         }
     }
 
@@ -261,7 +258,7 @@ impl Reader {
         let fd = socket.as_raw_fd();
         let (received, in_record) = match self.records.space() {
             Some(space) => (recv(fd, space, flags), true),
-            None => (recv(fd, &mut self.buffer, flags), false),
+            None => (recv(fd, self.buffer.room(), flags), false),
         };
         match received {
             Ok(n) if in_record => Input::InRecord(n),
@@ -275,11 +272,11 @@ impl Reader {
     /// Hands on a datagram of `n` bytes that is in the buffer.
     pub(super) fn take_datagram(&mut self, n: usize, core: &mut ClientCore, now: Instant) {
         if n < SHARE_FROM {
-            let message = &self.buffer[..n];
+            let message = self.buffer.filled(n);
             core.handle_reply(now, message, || Bytes::copy_from_slice(message));
             return;
         }
-        self.share(n, |_, message| core.handle_reply(now, message, || message.clone()));
+        self.buffer.with(n, |message| core.handle_reply(now, message, || message.clone()));
     }
 
     /// Hands on the records that are whole with `n` more bytes in the buffer: replies to the core, and
@@ -294,7 +291,8 @@ impl Reader {
         now: Instant,
         calls: &mut Vec<Bytes>,
     ) -> Result<(), RecordError> {
-        self.share(n, |records, chunk| take_records(records, chunk, core, now, calls))
+        let records = &mut self.records;
+        self.buffer.with(n, |chunk| take_records(records, chunk, core, now, calls))
     }
 
     /// Hands on the record that is being read if it is whole with `n` more bytes.
@@ -310,15 +308,6 @@ impl Reader {
     ) -> Result<(), RecordError> {
         self.records.filled(n);
         take_records(&mut self.records, &Bytes::new(), core, now, calls)
-    }
-
-    /// Gives the first `n` bytes of the buffer as [`Bytes`]. If a part of them was kept, the buffer
-    /// stays with it and there is a new one.
-    fn share<T>(&mut self, n: usize, take: impl FnOnce(&mut RecordReader, &Bytes) -> T) -> T {
-        let whole = std::mem::take(&mut self.buffer).freeze();
-        let taken = take(&mut self.records, &whole.slice(..n));
-        self.buffer = whole.try_into_mut().unwrap_or_else(|_| BytesMut::zeroed(BUFFER));
-        taken
     }
 }
 

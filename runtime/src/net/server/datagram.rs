@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use mio::net::UdpSocket;
 
+use super::pktinfo;
 use super::stream::Next;
-use super::{Scratch, pktinfo};
+use crate::net::scratch::Scratch;
 use crate::proto::record::Message;
 use crate::proto::server::{Caller, ServerCore, Verdict};
 use crate::service::PeerAddr;

@@ -28,7 +28,6 @@ use std::task::Wake;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use mio::event::Source as _;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
@@ -44,12 +43,12 @@ pub(crate) use self::sources::connections_allowed;
 use self::stream::{Mode, Next, Stream};
 pub(crate) use self::watchdog::{Current, Watchdog, Watched};
 pub(crate) use self::workers::Pool;
+use super::scratch::Scratch;
 use crate::error::{Doing, Error, Result};
 use crate::proto::connection::Overdue;
 use crate::proto::limits::Limits;
 use crate::proto::server::{Caller, DeferredReply, ServerCore};
 use crate::service::{Dispatch, Lines, PeerAddr};
-use crate::xdr::Bytes;
 
 const WAKER: Token = Token(usize::MAX);
 const SIGNAL: Token = Token(usize::MAX - 1);
@@ -59,9 +58,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// When a listener is tried again after the system had no descriptor left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// Bytes read at once.
-const CHUNK: usize = 64 << 10;
 
 /// The time, for a core that has no clock.
 pub(crate) fn now() -> Instant {
@@ -96,30 +92,6 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.ring();
-    }
-}
-
-/// A buffer that is read into over and over, as long as nobody keeps a part of it.
-#[derive(Debug)]
-pub(crate) struct Scratch(BytesMut);
-
-impl Scratch {
-    fn new() -> Self {
-        Self(BytesMut::zeroed(CHUNK))
-    }
-
-    fn room(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-
-    /// Gives `use_it` the first `n` bytes as ones that can be shared.
-    fn with<R>(&mut self, n: usize, use_it: impl FnOnce(&Bytes) -> R) -> R {
-        let whole = std::mem::take(&mut self.0).freeze();
-        let chunk = whole.slice(..n);
-        let result = use_it(&chunk);
-        drop(chunk);
-        self.0 = whole.try_into_mut().unwrap_or_else(|_| BytesMut::zeroed(CHUNK));
-        result
     }
 }
 
@@ -161,6 +133,8 @@ pub(crate) struct EventLoop {
     /// Numbers Unix connections, which have no address to tell them apart by.
     unix_connections: u64,
     again: Vec<Token>,
+    /// Its memory, while those of before get their turns.
+    turns: Vec<Token>,
     scratch: Scratch,
     post: Post,
     crowd: Crowd,
@@ -205,6 +179,7 @@ impl EventLoop {
             arrivals: None,
             unix_connections: (number as u64) << 48,
             again: Vec::new(),
+            turns: Vec::new(),
             scratch: Scratch::new(),
             post: Post::default(),
             crowd: Crowd::default(),
@@ -334,12 +309,14 @@ impl EventLoop {
 
     /// Every source that may have something gets its turn, once.
     fn turns(&mut self, now: Instant) {
-        for token in std::mem::take(&mut self.again) {
+        let mut turns = std::mem::replace(&mut self.again, std::mem::take(&mut self.turns));
+        for token in turns.drain(..) {
             if let Some(entry) = self.entry(token) {
                 entry.queued = false;
                 self.give_turn(now, token);
             }
         }
+        self.turns = turns;
     }
 
     fn give_turn(&mut self, now: Instant, token: Token) {

@@ -15,7 +15,7 @@ use nix::sys::socket::{
     sendmmsg, sendmsg, setsockopt,
 };
 
-use super::Scratch;
+use crate::net::scratch::Scratch;
 
 /// A datagram that was received.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, event};
 
-use super::Scratch;
+use crate::net::scratch::Scratch;
 use crate::proto::connection::{Connection, Cores, Overdue, Replies};
 use crate::proto::limits::Limits;
 use crate::proto::server::{Caller, ServerCore};
