@@ -363,6 +363,12 @@ impl Encoder {
         (self.splices.len() == mark.splices).then(|| &self.buf[mark.at..])
     }
 
+    /// What is to be written out, if it is in one piece, that is if nothing is spliced.
+    #[must_use]
+    pub fn contiguous(&self) -> Option<&[u8]> {
+        self.splices.is_empty().then(|| &self.buf[self.start..])
+    }
+
     /// What is to be written out, in order, as slices for a vectored write. None is empty.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         self.chunks_from(self.start, 0)

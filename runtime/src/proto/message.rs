@@ -94,9 +94,11 @@ impl CallHeader {
     pub fn encode(&self, e: &mut Encoder) -> Result<(), EncodeError> {
         let words =
             [self.xid.0, CALL, RPC_VERSION, self.program.0, self.version.0, self.procedure.0];
-        for word in words {
-            e.u32(word);
+        let mut run = [0; 24];
+        for (bytes, word) in run.chunks_exact_mut(4).zip(words) {
+            bytes.copy_from_slice(&word.to_be_bytes());
         }
+        e.fixed(&run);
         self.credential.encode(e).field("cred")?;
         self.verifier.encode(e).field("verf")
     }

@@ -230,7 +230,7 @@ pub(super) fn write(socket: &Socket, core: &mut ClientCore) -> io::Result<()> {
 
 /// Sends a datagram.
 pub(super) fn send_datagram(socket: &Socket, message: &Encoder) -> io::Result<()> {
-    if message.chunks().nth(MAX_SLICES).is_none() {
+    if message.contiguous().is_some() || message.chunks().nth(MAX_SLICES).is_none() {
         return send(socket, message).map(drop);
     }
     let whole: Vec<u8> = message.chunks().flatten().copied().collect();
@@ -239,14 +239,14 @@ pub(super) fn send_datagram(socket: &Socket, message: &Encoder) -> io::Result<()
 
 /// Writes the first slices with one system call.
 fn send(socket: &Socket, output: &Encoder) -> io::Result<usize> {
+    if let Some(all) = output.contiguous() {
+        return socket.send_with_flags(all, DONT_WAIT);
+    }
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
     let mut count = 0;
     for (slice, chunk) in slices.iter_mut().zip(output.chunks()) {
         *slice = IoSlice::new(chunk);
         count += 1;
     }
-    match &slices[..count] {
-        [one] => socket.send_with_flags(one, DONT_WAIT),
-        several => socket.send_vectored_with_flags(several, DONT_WAIT),
-    }
+    socket.send_vectored_with_flags(&slices[..count], DONT_WAIT)
 }

@@ -157,7 +157,8 @@ impl Datagrams {
     fn send_run(&self, replies: &[Outgoing]) -> usize {
         let from = replies.first().and_then(|first| first.from);
         let run = replies.iter().take_while(|one| one.from == from);
-        let datagrams: Vec<_> = run.map_while(|one| Some((one.piece()?, one.to))).collect();
+        let datagrams: Vec<_> =
+            run.map_while(|one| Some((one.reply.contiguous()?, one.to))).collect();
         if datagrams.is_empty() {
             return 0;
         }
@@ -171,10 +172,9 @@ impl Datagrams {
         reply: &Encoder,
         (to, from): (SocketAddr, Option<IpAddr>),
     ) {
-        let mut chunks = reply.chunks();
-        let sent = match (chunks.next(), chunks.next()) {
-            (Some(one), None) => self.send_one(one, to, from),
-            _ => {
+        let sent = match reply.contiguous() {
+            Some(all) => self.send_one(all, to, from),
+            None => {
                 let whole: Vec<u8> = reply.chunks().flatten().copied().collect();
                 self.send_one(&whole, to, from)
             }
@@ -194,13 +194,5 @@ impl Datagrams {
             }
         }
         self.socket.send_to(bytes, to)
-    }
-}
-
-impl Outgoing {
-    /// All of it, if it is in one piece.
-    fn piece(&self) -> Option<&[u8]> {
-        let mut chunks = self.reply.chunks();
-        chunks.next().filter(|_| chunks.next().is_none())
     }
 }

@@ -54,17 +54,21 @@ impl Socket {
 
     /// Writes the front of `queue`, and says how much was taken.
     fn write(&mut self, queue: &Encoder) -> io::Result<usize> {
+        if let Some(all) = queue.contiguous() {
+            return match self {
+                Self::Tcp(stream) => stream.write(all),
+                Self::Unix(stream) => stream.write(all),
+            };
+        }
         let mut slices = [IoSlice::new(&[]); SEGMENTS];
         let mut count = 0;
         for (slot, chunk) in slices.iter_mut().zip(queue.chunks()) {
             *slot = IoSlice::new(chunk);
             count += 1;
         }
-        match (self, &slices[..count]) {
-            (Self::Tcp(stream), [one]) => stream.write(one),
-            (Self::Unix(stream), [one]) => stream.write(one),
-            (Self::Tcp(stream), some) => stream.write_vectored(some),
-            (Self::Unix(stream), some) => stream.write_vectored(some),
+        match self {
+            Self::Tcp(stream) => stream.write_vectored(&slices[..count]),
+            Self::Unix(stream) => stream.write_vectored(&slices[..count]),
         }
     }
 }
