@@ -106,6 +106,7 @@ proptest! {
         e.opaque(&Bytes::from(before), UNBOUNDED).expect("fits");
         e.advance(drained.min(e.len()));
         let whole: Vec<u8> = e.chunks().flatten().copied().collect();
+        prop_assert!(e.contiguous().is_none_or(|all| all == whole));
         let mark = e.mark();
         let after = Bytes::from(after);
         e.opaque(&after, UNBOUNDED).expect("fits");

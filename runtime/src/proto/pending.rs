@@ -186,15 +186,19 @@ impl Pending {
     /// Ends a waiting call; one whose results nobody wants is forgotten. Whether there is a result
     /// to be taken now.
     pub(super) fn finish(&mut self, xid: Xid, result: Result<Bytes>) -> bool {
-        let Some(slot @ Slot::Waiting(_)) = self.slots.get_mut(&xid) else {
+        let Some(slot) = self.slots.get_mut(&xid) else {
             return false;
         };
-        if matches!(slot, Slot::Waiting(call) if call.unwanted) {
+        let Slot::Waiting(call) = slot else {
+            return false;
+        };
+        if call.unwanted {
             self.forget(xid);
             return false;
         }
-        let ended = std::mem::replace(slot, Slot::Done(result));
-        self.retire(ended);
+        let (message, alias) = (std::mem::take(&mut call.message), call.alias);
+        *slot = Slot::Done(result);
+        self.retire(message, alias);
         true
     }
 
@@ -214,8 +218,8 @@ impl Pending {
 
     /// Drops a call, ended or not.
     pub(super) fn forget(&mut self, xid: Xid) {
-        if let Some(slot) = self.slots.remove(&xid) {
-            self.retire(slot);
+        if let Some(Slot::Waiting(call)) = self.slots.remove(&xid) {
+            self.retire(call.message, call.alias);
         }
     }
 
@@ -264,17 +268,18 @@ impl Pending {
         }
     }
 
-    fn retire(&mut self, slot: Slot) {
-        if let Slot::Waiting(call) = slot {
-            self.waiting -= 1;
-            call.alias.map(|alias| self.aliases.remove(&alias));
-            self.recycle(call.message);
-            self.sweep();
-        }
+    fn retire(&mut self, message: Encoder, alias: Option<Xid>) {
+        self.waiting -= 1;
+        alias.map(|alias| self.aliases.remove(&alias));
+        self.recycle(message);
+        self.sweep();
     }
 
-    /// Drops timers out of date when they are the most, so that one costs nothing on average.
+    /// Drops timers out of date when they are the most, so that one costs nothing on average, or all.
     fn sweep(&mut self) {
+        if self.waiting == 0 {
+            return self.timers.clear();
+        }
         if self.timers.len() <= STALE_TIMERS + 2 * self.waiting {
             return;
         }

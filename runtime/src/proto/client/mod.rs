@@ -238,10 +238,12 @@ impl ClientCore {
     fn answered(&mut self, xid: Xid, result: Result<Bytes>, now: Instant) {
         self.received(xid, now);
         self.stats.malformed += u64::from(matches!(result, Err(Error::Decode(_))));
-        // A refusal is of one sending, and does not say of which.
-        let sent = self.pending.get(xid).map_or(0, |call| call.sent);
         let result = result.map_err(|error| match error {
-            Error::Refused { refusal, .. } => Error::Refused { refusal, sent },
+            // It is of one sending, and does not say of which.
+            Error::Refused { refusal, .. } => {
+                let sent = self.pending.get(xid).map_or(0, |call| call.sent);
+                Error::Refused { refusal, sent }
+            }
             error => error,
         });
         self.end(xid, result);
