@@ -236,15 +236,19 @@ impl Client {
         Pending::new(&self.way, xid, results, watch)
     }
 
-    /// Calls a procedure whose results nobody wants, and does not wait (RFC 5531 §8.4.1): the next
-    /// call that is waited for tells that the server has got this far.
+    /// Calls a procedure whose results nobody wants, and does not wait for it (RFC 5531 §8.4.1): the
+    /// next call that is waited for tells that the server has got this far.
     ///
     /// Over a stream the call arrives unless the connection is lost; a client that is
     /// [corked](ClientOptions::corked) sends many such calls at once. Over UDP it may get lost and
     /// is not sent again. What the server answers, if it does, is dropped.
     ///
+    /// Over a stream of which the server takes less than is called it waits while more than 1 MiB is
+    /// to be sent.
+    ///
     /// # Errors
-    /// An argument that does not fit its type, or a call that does not fit into a datagram.
+    /// An argument that does not fit its type, or a call that does not fit into a datagram;
+    /// [`Error::TimedOut`] if there was no room for it within the call's timeout: it was not sent.
     pub fn send(
         &self,
         procedure: Procedure,

@@ -151,12 +151,14 @@ impl Channel {
         Ok(xid)
     }
 
-    /// Calls without ever asking for results.
+    /// Calls without ever asking for results, which would slow down who calls more than the server
+    /// takes: so it waits for room.
     pub(crate) fn send(
         &self,
         target: &Target<'_>,
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<()> {
+        self.0.wait_for_room(target.timeout)?;
         let xid = self.start(target, args)?;
         let mut state = self.0.lock();
         state.core.disown(xid);
@@ -306,6 +308,24 @@ impl Shared {
         state = self.lock();
         state.writing &= blocked.is_none();
         self.turn(state, Instant::now())
+    }
+
+    /// Waits until little enough is to be sent.
+    fn wait_for_room(&self, timeout: Duration) -> Result<()> {
+        let mut state = self.lock();
+        if state.has_room() {
+            return Ok(());
+        }
+        let deadline = Deadline::after(timeout);
+        while !state.has_room() {
+            let left = deadline.left();
+            if left.is_zero() {
+                state.core.handle_full();
+                return Err(deadline.missed());
+            }
+            state = self.sleep(state, Instant::now() + left.min(WRITE_SLICE));
+        }
+        Ok(())
     }
 
     /// Has the connection closed when nothing is called on it for long enough.

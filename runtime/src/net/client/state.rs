@@ -92,6 +92,11 @@ impl State {
         self.core.take_result(xid)
     }
 
+    /// Whether more may be called that nobody waits for.
+    pub(super) fn has_room(&mut self) -> bool {
+        self.core.output().len() <= Limits::DEFAULT.output
+    }
+
     /// Sends what can be sent without waiting.
     pub(super) fn send(&mut self, now: Instant) {
         if !self.core.has_output() {

@@ -80,6 +80,11 @@ impl ClientCore {
         self.written += n as u64;
     }
 
+    /// Says that there was no room in the output for a call in time, which was not made then.
+    pub fn handle_full(&mut self) {
+        self.stats.timed_out += 1;
+    }
+
     /// Says that there is a new connection. Everything unanswered that may be is sent again on it, with
     /// the same xids, so that the server can tell what it has executed already. If it cannot, say
     /// [`handle_forgotten`](Self::handle_forgotten) first.

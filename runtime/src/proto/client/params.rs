@@ -79,7 +79,7 @@ pub struct ClientStats {
     /// What came from the server and is no reply: no records, no message, or one that cannot be
     /// decoded.
     pub malformed: u64,
-    /// Calls that ended without an answer.
+    /// Calls that ended without an answer, or that found no room to be sent in time.
     pub timed_out: u64,
     /// Resends put off because too many of the calls had to be sent again.
     pub held_back: u64,
