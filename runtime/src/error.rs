@@ -44,7 +44,7 @@ pub enum Error {
     Unreachable {
         /// How often the call was sent.
         sent: u32,
-        /// Whether no other call was sent and not answered then.
+        /// Whether no other call was sent and not answered then, waited for or not.
         alone: bool,
     },
     /// The connection is lost, or the server does not take the call's authentication any more, and

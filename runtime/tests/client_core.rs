@@ -286,6 +286,38 @@ fn a_refusal_ends_what_was_sent_and_nothing_else() {
 }
 
 #[test]
+fn a_refusal_may_be_of_a_call_that_nobody_waits_for_any_more() {
+    for (times_out, answered, certain) in
+        [(false, false, false), (true, false, false), (false, true, true)]
+    {
+        let mut bench = Bench::datagram(6);
+        let former = bench.call(1, 500);
+        assert_eq!(bench.transmit().len(), 1);
+        if times_out {
+            bench.now += 500 * MS;
+            bench.core.handle_timeout(bench.now);
+            assert!(bench.core.take_result(former).is_some());
+        } else {
+            bench.core.forget(former);
+        }
+        if answered {
+            let call = bench.call(2, 1_000);
+            bench.transmit();
+            bench.answer(call, MS);
+            assert!(bench.core.take_result(call).is_some());
+        }
+        let call = bench.call(3, 1_000);
+        assert_eq!(bench.transmit().len(), 1);
+        bench.core.handle_refused();
+        let result = bench.core.take_result(call);
+        let Some(Err(error @ Error::Unreachable { sent: 1, alone })) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!((alone, error.may_have_executed()), (certain, !certain));
+    }
+}
+
+#[test]
 fn a_refusal_is_certain_of_a_call_that_was_alone_and_sent_once() {
     for (times, may_have_executed) in [(1, false), (2, true)] {
         let mut bench = Bench::datagram(6);

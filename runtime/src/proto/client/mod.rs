@@ -61,6 +61,9 @@ pub struct ClientCore {
     due: VecDeque<Xid>,
     /// Calls that wait for room in the window before they are sent the first time.
     held: VecDeque<Xid>,
+    /// A datagram was sent since the last answer of a call that nobody waits for any more: the
+    /// network may have yet to report what became of it.
+    stray: bool,
     window: Window,
     /// Bytes for the stream.
     output: Encoder,
@@ -93,6 +96,7 @@ impl ClientCore {
             budget: RetryBudget::new(),
             due: VecDeque::new(),
             held: VecDeque::new(),
+            stray: false,
             window: Window::new(),
             output: Encoder::new(),
             written: 0,
@@ -230,6 +234,7 @@ impl ClientCore {
                 self.estimates.answered_late(call.procedure, since, call.timeout);
             }
         }
+        self.stray = false;
         self.window.answered();
         self.stats.replies += 1;
     }
@@ -344,7 +349,7 @@ impl ClientCore {
         let calls = self.pending.in_order().into_iter();
         let sent = calls.filter_map(|xid| Some((xid, self.pending.get(xid)?.sent)));
         let sent: Vec<_> = sent.filter(|&(_, sent)| sent > 0).collect();
-        let alone = sent.len() == 1;
+        let alone = sent.len() == 1 && !self.stray;
         for (xid, sent) in sent {
             self.end(xid, Err(Error::Unreachable { sent, alone }));
         }
@@ -386,6 +391,7 @@ impl ClientCore {
 
     /// Drops a call: nobody waits for it any more.
     pub fn forget(&mut self, xid: Xid) {
+        self.stray |= self.pending.get(xid).is_some_and(|call| call.sent > 0);
         self.pending.forget(xid);
         self.release();
     }
@@ -439,6 +445,7 @@ impl ClientCore {
         if let Some(call) = self.pending.get(xid) {
             let after = now.saturating_duration_since(call.started);
             let error = Error::TimedOut { after, sent: call.sent };
+            self.stray |= call.sent > 0;
             self.stats.timed_out += 1;
             self.end(xid, Err(error));
         }
