@@ -241,7 +241,9 @@ impl Client {
     ///
     /// Over a stream the call arrives unless the connection is lost; a client that is
     /// [corked](ClientOptions::corked) sends many such calls at once. Over UDP it may get lost and
-    /// is not sent again. What the server answers, if it does, is dropped.
+    /// is not sent again. What the server answers, if it does, is dropped. While a lost connection cannot
+    /// be made again the call waits for the next one, which is made when something is called or waited
+    /// for, and not by [`flush`](Self::flush).
     ///
     /// Over a stream of which the server takes less than is called it waits while more than 1 MiB is
     /// to be sent.
