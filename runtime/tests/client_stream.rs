@@ -38,6 +38,24 @@ fn calls_follow_each_other_on_one_connection() {
 }
 
 #[test]
+fn spinning_ends_with_the_answer_or_the_call() {
+    let (target, server) = tcp(|listener| {
+        let mut stream = accept(&listener);
+        let call = read_record(&mut stream).expect("a call");
+        stream.write_all(&record(&echoed(&call))).expect("the client listens");
+        while read_record(&mut stream).is_some() {}
+    });
+    // More than the clock can count.
+    let client = connect(&target, &patient().spin(Duration::MAX));
+    assert_eq!(echo(&client, 1).ok(), Some(1));
+    let hasty = client.with(CallOptions::new().timeout(Duration::from_millis(20)));
+    assert!(echo(&hasty, 2).expect_err("no answer").is_timeout());
+    drop(client);
+    drop(hasty);
+    server.join().expect("the connection ends");
+}
+
+#[test]
 fn unix_sockets_are_streams_too() {
     let path = std::env::temp_dir().join(format!("farcall-client-{}", std::process::id()));
     let _ = std::fs::remove_file(&path);
