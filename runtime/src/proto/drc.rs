@@ -1,8 +1,9 @@
 //! The duplicate request cache: a repeated call is answered again, not executed again.
 //!
 //! RFC 5531 §5 leaves it to the server to remember calls. A call is the same if peer, xid,
-//! program, version, procedure, length and checksum are. Everything is bounded: by entries, by
-//! entries of one peer, by bytes and by age.
+//! program, version, procedure, length and checksum are. Calls that have ended are bounded by their
+//! number, by that of one peer, by bytes and by age. One that is being executed is never forgotten,
+//! or a repeat of it would be executed beside it; there are as many as the server lets wait.
 
 use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, VecDeque};
@@ -19,7 +20,7 @@ const CHECKED_BYTES: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheLimits {
-    /// Calls remembered. Default 65,536.
+    /// Calls remembered after their end. Default 65,536.
     pub entries: usize,
     /// Calls of one peer remembered. Default 1,024.
     pub per_peer: usize,
@@ -28,7 +29,7 @@ pub struct CacheLimits {
     /// The longest reply kept. Of a call with a longer one it is known only that it was executed,
     /// and its repeats are dropped. Default 64 KiB.
     pub reply_bytes: usize,
-    /// How long a call is remembered. Default 120 s.
+    /// How long a call is remembered after its end. Default 120 s.
     pub age: Duration,
 }
 
@@ -94,15 +95,17 @@ pub enum Seen {
 #[derive(Debug)]
 enum State {
     InProgress,
-    Done(Option<Bytes>),
+    Done {
+        reply: Option<Bytes>,
+        /// Tells this entry from an earlier one of the same key in the queues.
+        generation: u64,
+    },
 }
 
 #[derive(Debug)]
 struct Entry {
     key: CallKey,
     state: State,
-    /// Tells this entry from an earlier one of the same key in the queues.
-    generation: u64,
 }
 
 /// What one peer has called with one xid.
@@ -132,9 +135,10 @@ struct Ticket {
 pub struct DuplicateCache {
     limits: CacheLimits,
     entries: HashMap<(PeerAddr, Xid), SameXid>,
+    /// How many of them are done.
     len: usize,
     reused: u64,
-    /// Every entry, oldest first; also ones that are gone, which their generation tells.
+    /// Those in the order of their end; also ones that are gone, which their generation tells.
     order: VecDeque<Ticket>,
     /// The same for each peer.
     peers: HashMap<PeerAddr, VecDeque<(CallKey, u64)>>,
@@ -158,7 +162,7 @@ impl DuplicateCache {
         }
     }
 
-    /// Calls remembered.
+    /// Calls remembered that have ended.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
@@ -179,64 +183,62 @@ impl DuplicateCache {
     /// Looks a call up, and notes it as in progress if it is new.
     pub fn begin(&mut self, now: Instant, key: CallKey) -> Seen {
         self.expire(now);
-        match self.find(&key) {
-            Some(Entry { state: State::InProgress | State::Done(None), .. }) => Seen::Drop,
-            Some(Entry { state: State::Done(Some(reply)), .. }) => Seen::Replay(reply.clone()),
+        match self.find(&key).map(|entry| &entry.state) {
+            Some(State::InProgress | State::Done { reply: None, .. }) => Seen::Drop,
+            Some(State::Done { reply: Some(reply), .. }) => Seen::Replay(reply.clone()),
             None => {
-                self.insert(now, key);
+                self.add(Entry { key, state: State::InProgress });
                 Seen::New
             }
         }
     }
 
-    /// The call was executed; `reply` answers its repeats.
-    pub fn finish(&mut self, key: &CallKey, reply: impl FnOnce() -> Bytes, len: usize) {
-        let most = self.limits.reply_bytes;
-        let Some(entry) = self.find(key) else {
-            return;
-        };
-        let kept = (len <= most).then(reply);
-        let bytes = kept.as_ref().map_or(0, Bytes::len);
-        entry.state = State::Done(kept);
-        self.bytes += bytes;
-        while self.bytes > self.limits.bytes && self.drop_oldest() {}
+    /// The call was executed; `reply`, of `len` bytes, answers its repeats.
+    pub fn finish(
+        &mut self,
+        now: Instant,
+        key: &CallKey,
+        reply: impl FnOnce() -> Bytes,
+        len: usize,
+    ) {
+        let kept = len <= self.limits.reply_bytes;
+        self.end(now, key, || kept.then(reply));
     }
 
     /// The call was executed, and its reply cannot be sent again: repeats are dropped.
-    pub fn finish_without_reply(&mut self, key: &CallKey) {
-        self.finish(key, Bytes::new, usize::MAX);
+    pub fn finish_without_reply(&mut self, now: Instant, key: &CallKey) {
+        self.end(now, key, || None);
     }
 
     /// The call was not executed after all: a repeat of it may be.
     pub fn forget(&mut self, key: &CallKey) {
         self.remove(key);
-        // Most of these have just come, so that nothing of them need be left in the queues.
-        if self.order.back().is_some_and(|ticket| ticket.key == *key) {
-            self.order.pop_back();
-            self.forget_of_peer(key);
-        }
     }
 
-    fn forget_of_peer(&mut self, key: &CallKey) {
-        if let Some(mine) = self.peers.get_mut(&key.peer) {
-            if mine.back().is_some_and(|(last, _)| last == key) {
-                mine.pop_back();
-            }
-            if mine.is_empty() {
-                self.peers.remove(&key.peer);
-            }
-        }
+    fn end(&mut self, now: Instant, key: &CallKey, reply: impl FnOnce() -> Option<Bytes>) {
+        let generation = self.generation + 1;
+        let Some(entry) = self.find(key) else {
+            return;
+        };
+        let reply = reply();
+        let bytes = reply.as_ref().map_or(0, Bytes::len);
+        entry.state = State::Done { reply, generation };
+        self.generation = generation;
+        self.len += 1;
+        self.bytes += bytes;
+        self.queue(Ticket { key: *key, generation, at: now });
+        while self.is_over() && self.drop_oldest() {}
     }
 
-    fn insert(&mut self, now: Instant, key: CallKey) {
-        while self.len >= self.limits.entries && self.drop_oldest() {}
-        self.generation += 1;
-        let generation = self.generation;
-        self.add(Entry { key, state: State::InProgress, generation });
-        self.order.push_back(Ticket { key, generation, at: now });
+    fn is_over(&self) -> bool {
+        self.len > self.limits.entries || self.bytes > self.limits.bytes
+    }
+
+    fn queue(&mut self, ticket: Ticket) {
+        self.order.push_back(ticket);
         self.sweep();
-        let mine = self.peers.entry(key.peer).or_default();
-        mine.push_back((key, generation));
+        let mine = self.peers.entry(ticket.key.peer).or_default();
+        mine.push_back((ticket.key, ticket.generation));
         if mine.len() > self.limits.per_peer
             && let Some((oldest, generation)) = mine.pop_front()
         {
@@ -261,7 +263,7 @@ impl DuplicateCache {
         }
     }
 
-    /// Forgets the oldest entry. `false` if there is none.
+    /// Forgets what ended first. `false` if nothing has.
     fn drop_oldest(&mut self) -> bool {
         let Some(ticket) = self.order.pop_front() else {
             return false;
@@ -284,11 +286,11 @@ impl DuplicateCache {
     }
 
     fn is_there(&mut self, key: &CallKey, generation: u64) -> bool {
-        self.find(key).is_some_and(|entry| entry.generation == generation)
+        let state = self.find(key).map(|entry| &entry.state);
+        matches!(state, Some(State::Done { generation: of, .. }) if *of == generation)
     }
 
     fn add(&mut self, entry: Entry) {
-        self.len += 1;
         match self.entries.entry((entry.key.peer, entry.key.xid)) {
             Place::Vacant(place) => {
                 place.insert(SameXid { entry, others: Vec::new() });
@@ -321,9 +323,9 @@ impl DuplicateCache {
         } else {
             return;
         };
-        self.len -= 1;
-        if let State::Done(Some(reply)) = removed.state {
-            self.bytes -= reply.len();
+        if let State::Done { reply, .. } = removed.state {
+            self.len -= 1;
+            self.bytes -= reply.map_or(0, |reply| reply.len());
         }
     }
 }
@@ -340,8 +342,14 @@ mod tests {
         CallKey::new(peer, Xid(xid), (Program(1), Version(1), Procedure(1)), b"", message)
     }
 
-    fn finish(cache: &mut DuplicateCache, key: &CallKey, reply: &'static [u8]) {
-        cache.finish(key, || Bytes::from_static(reply), reply.len());
+    fn finish(cache: &mut DuplicateCache, now: Instant, key: &CallKey, reply: &'static [u8]) {
+        cache.finish(now, key, || Bytes::from_static(reply), reply.len());
+    }
+
+    /// Ends a call that was not seen before.
+    fn execute(cache: &mut DuplicateCache, now: Instant, key: CallKey, reply: &'static [u8]) {
+        assert_eq!(cache.begin(now, key), Seen::New);
+        finish(cache, now, &key, reply);
     }
 
     #[test]
@@ -351,7 +359,7 @@ mod tests {
         let call = key(peer(1), 7, b"args");
         assert_eq!(cache.begin(now, call), Seen::New);
         assert_eq!(cache.begin(now, call), Seen::Drop);
-        finish(&mut cache, &call, b"reply");
+        finish(&mut cache, now, &call, b"reply");
         assert_eq!(cache.begin(now, call), Seen::Replay(Bytes::from_static(b"reply")));
     }
 
@@ -364,13 +372,13 @@ mod tests {
         assert_eq!(cache.begin(now, key(peer(1), 8, b"args")), Seen::New);
         assert_eq!(cache.begin(now, key(peer(1), 7, b"argt")), Seen::New);
         assert_eq!(cache.begin(now, key(peer(1), 7, b"args ")), Seen::New);
-        assert_eq!((cache.len(), cache.reused()), (5, 2));
+        assert_eq!((cache.len(), cache.reused()), (0, 2));
         // Each of them is forgotten by itself.
-        for (message, left) in [(b"args", 4), (b"argt", 3), (b"args", 3)] {
+        for message in [b"args", b"argt", b"args"] {
             cache.forget(&key(peer(1), 7, message));
-            assert_eq!(cache.len(), left);
         }
         assert_eq!(cache.begin(now, key(peer(1), 7, b"args ")), Seen::Drop);
+        assert_eq!(cache.begin(now, key(peer(1), 7, b"argt")), Seen::New);
     }
 
     #[test]
@@ -378,20 +386,42 @@ mod tests {
         let now = crate::epoch::epoch();
         let limits = CacheLimits { entries: 3, bytes: 10, reply_bytes: 6, ..CacheLimits::DEFAULT };
         let mut cache = DuplicateCache::new(limits);
-        let keys: Vec<CallKey> = (1..=4).map(|i| key(peer(1), i, b"")).collect();
-        for call in &keys {
-            assert_eq!(cache.begin(now, *call), Seen::New);
+        let keys: Vec<CallKey> = (1..=5).map(|i| key(peer(1), i, b"")).collect();
+        for call in &keys[..4] {
+            execute(&mut cache, now, *call, b"");
         }
         assert_eq!(cache.len(), 3);
-        assert_eq!(cache.begin(now, keys[1]), Seen::Drop, "the second is still there");
-        finish(&mut cache, &keys[1], b"123456");
-        finish(&mut cache, &keys[2], b"12345");
-        assert_eq!((cache.len(), cache.bytes), (2, 5), "the oldest went for the bytes");
-        finish(&mut cache, &keys[3], b"too long to keep");
-        assert_eq!(cache.begin(now, keys[3]), Seen::Drop, "known to be executed");
+        assert_eq!(cache.begin(now, keys[1]), Seen::Replay(Bytes::new()), "still there");
+        assert_eq!(cache.begin(now, keys[0]), Seen::New, "forgotten");
+        finish(&mut cache, now, &keys[0], b"123456");
+        execute(&mut cache, now, keys[1], b"12345");
+        assert_eq!((cache.len(), cache.bytes), (1, 5), "the older ones went for the bytes");
+        execute(&mut cache, now, keys[4], b"too long to keep");
+        assert_eq!(cache.begin(now, keys[4]), Seen::Drop, "known to be executed");
         let later = now + limits.age;
-        assert_eq!(cache.begin(later, keys[3]), Seen::New, "forgotten by age");
-        assert_eq!((cache.len(), cache.bytes, cache.peers.len()), (1, 0, 1));
+        assert_eq!(cache.begin(later, keys[4]), Seen::New, "forgotten by age");
+        assert_eq!((cache.len(), cache.bytes, cache.peers.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_being_executed_is_never_forgotten() {
+        let now = crate::epoch::epoch();
+        let limits = CacheLimits { entries: 5, per_peer: 3, ..CacheLimits::DEFAULT };
+        let mut cache = DuplicateCache::new(limits);
+        let call = key(peer(1), 7, b"args");
+        assert_eq!(cache.begin(now, call), Seen::New);
+        for xid in 8..20 {
+            execute(&mut cache, now, key(peer(1), xid, b""), b"reply");
+            execute(&mut cache, now, key(peer(2), xid, b""), b"reply");
+        }
+        let end = now + 2 * limits.age;
+        assert_eq!(cache.begin(end, call), Seen::Drop);
+        assert_eq!(cache.len(), 0, "the others are too old");
+        // It is remembered from its end on.
+        finish(&mut cache, end, &call, b"reply");
+        let last = end + limits.age - Duration::from_nanos(1);
+        assert_eq!(cache.begin(last, call), Seen::Replay(Bytes::from_static(b"reply")));
+        assert_eq!(cache.begin(end + limits.age, call), Seen::New);
     }
 
     #[test]
@@ -399,11 +429,11 @@ mod tests {
         let now = crate::epoch::epoch();
         let mut cache = DuplicateCache::new(CacheLimits { per_peer: 10, ..CacheLimits::DEFAULT });
         let call = key(peer(1), 7, b"args");
-        cache.begin(now, call);
+        execute(&mut cache, now, call, b"reply");
         for xid in 0..1000 {
-            cache.begin(now, key(peer(2), xid, b""));
+            execute(&mut cache, now, key(peer(2), xid, b""), b"");
         }
-        assert_eq!(cache.begin(now, call), Seen::Drop);
+        assert_eq!(cache.begin(now, call), Seen::Replay(Bytes::from_static(b"reply")));
         assert_eq!(cache.len(), 11);
     }
 
@@ -414,7 +444,7 @@ mod tests {
         let call = key(peer(1), 7, b"args");
         cache.begin(now, call);
         cache.forget(&call);
-        assert_eq!((cache.order.len(), cache.peers.len()), (0, 0), "nothing is left of it");
+        assert!(cache.entries.is_empty(), "nothing is left of it");
         assert_eq!(cache.begin(now, call), Seen::New);
     }
 }

@@ -211,8 +211,9 @@ impl ServerCore {
         };
         let unexecuted = !executed
             || matches!(outcome, Err(Fault::GarbageArgs | Fault::ProcUnavail | Fault::Silent));
-        self.remember(call, verdict == Verdict::Reply && !unexecuted, results, (mark, out));
         let now = self.config.clock.map_or(now, |clock| clock());
+        let keep = verdict == Verdict::Reply && !unexecuted;
+        self.remember(now, call, keep, results, (mark, out));
         let took = now.saturating_duration_since(cx.received);
         call.served.ledger.count(call.procedure, outcome.is_ok(), took);
         if executed {
@@ -247,6 +248,7 @@ impl ServerCore {
     /// are never the same twice, the results.
     fn remember(
         &mut self,
+        now: Instant,
         call: &Accepted,
         keep: bool,
         results: Option<Bytes>,
@@ -259,12 +261,12 @@ impl ServerCore {
             _ if !keep => self.cache.forget(key),
             Some(results) => {
                 let len = results.len();
-                self.cache.finish(key, || results, len);
+                self.cache.finish(now, key, || results, len);
             }
-            None if call.session.is_fresh() => self.cache.finish_without_reply(key),
+            None if call.session.is_fresh() => self.cache.finish_without_reply(now, key),
             None => {
                 let len = out.since(mark);
-                self.cache.finish(key, || joined(out, mark, len), len);
+                self.cache.finish(now, key, || joined(out, mark, len), len);
             }
         }
     }
