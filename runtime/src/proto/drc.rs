@@ -86,7 +86,10 @@ impl CallKey {
 pub enum Seen {
     /// Nothing: it is to be executed, and is in progress from now on.
     New,
-    /// It is being executed, or was and the reply is not kept: drop the repeat.
+    /// It is being executed: drop the repeat. The number under which it was
+    /// [put off](DuplicateCache::put_off), if it was.
+    InProgress(Option<u64>),
+    /// It was executed and the reply is not kept: drop the repeat.
     Drop,
     /// It was executed; the reply.
     Replay(Bytes),
@@ -94,7 +97,8 @@ pub enum Seen {
 
 #[derive(Debug)]
 enum State {
-    InProgress,
+    /// With the number under which it was put off.
+    InProgress(Option<u64>),
     Done {
         reply: Option<Bytes>,
         /// Tells this entry from an earlier one of the same key in the queues.
@@ -184,12 +188,20 @@ impl DuplicateCache {
     pub fn begin(&mut self, now: Instant, key: CallKey) -> Seen {
         self.expire(now);
         match self.find(&key).map(|entry| &entry.state) {
-            Some(State::InProgress | State::Done { reply: None, .. }) => Seen::Drop,
+            Some(State::InProgress(number)) => Seen::InProgress(*number),
+            Some(State::Done { reply: None, .. }) => Seen::Drop,
             Some(State::Done { reply: Some(reply), .. }) => Seen::Replay(reply.clone()),
             None => {
-                self.add(Entry { key, state: State::InProgress });
+                self.add(Entry { key, state: State::InProgress(None) });
                 Seen::New
             }
+        }
+    }
+
+    /// The call goes on under this number, which its repeats are told.
+    pub fn put_off(&mut self, key: &CallKey, number: u64) {
+        if let Some(entry) = self.find(key) {
+            entry.state = State::InProgress(Some(number));
         }
     }
 
@@ -358,7 +370,9 @@ mod tests {
         let mut cache = DuplicateCache::new(CacheLimits::DEFAULT);
         let call = key(peer(1), 7, b"args");
         assert_eq!(cache.begin(now, call), Seen::New);
-        assert_eq!(cache.begin(now, call), Seen::Drop);
+        assert_eq!(cache.begin(now, call), Seen::InProgress(None));
+        cache.put_off(&call, 9);
+        assert_eq!(cache.begin(now, call), Seen::InProgress(Some(9)));
         finish(&mut cache, now, &call, b"reply");
         assert_eq!(cache.begin(now, call), Seen::Replay(Bytes::from_static(b"reply")));
     }
@@ -377,7 +391,7 @@ mod tests {
         for message in [b"args", b"argt", b"args"] {
             cache.forget(&key(peer(1), 7, message));
         }
-        assert_eq!(cache.begin(now, key(peer(1), 7, b"args ")), Seen::Drop);
+        assert_eq!(cache.begin(now, key(peer(1), 7, b"args ")), Seen::InProgress(None));
         assert_eq!(cache.begin(now, key(peer(1), 7, b"argt")), Seen::New);
     }
 
@@ -415,7 +429,7 @@ mod tests {
             execute(&mut cache, now, key(peer(2), xid, b""), b"reply");
         }
         let end = now + 2 * limits.age;
-        assert_eq!(cache.begin(end, call), Seen::Drop);
+        assert_eq!(cache.begin(end, call), Seen::InProgress(None));
         assert_eq!(cache.len(), 0, "the others are too old");
         // It is remembered from its end on.
         finish(&mut cache, end, &call, b"reply");

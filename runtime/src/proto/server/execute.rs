@@ -135,6 +135,9 @@ impl ServerCore {
     fn put_off(&mut self, call: Accepted, cx: Context) {
         if let Some(route) = &cx.route {
             let number = route.call;
+            if let Some(key) = &call.key {
+                self.cache.put_off(key, number);
+            }
             self.deferred_bytes += call.len;
             self.deferred.insert(number, Outstanding { call, cx });
         }

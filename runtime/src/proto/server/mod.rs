@@ -353,9 +353,13 @@ impl ServerCore {
                 self.counters().xids_reused.add(self.cache.reused() - reused);
                 None
             }
+            Seen::InProgress(number) => {
+                self.counters().repeats_dropped.add(1);
+                Some(self.redirect(call.caller, number))
+            }
             Seen::Drop => {
                 self.counters().repeats_dropped.add(1);
-                Some(self.redirect(call.caller, key))
+                Some(Verdict::None)
             }
             Seen::Replay(reply) => {
                 self.counters().replayed.add(1);
@@ -365,9 +369,8 @@ impl ServerCore {
     }
 
     /// A caller that came back on another connection gets the answer there.
-    fn redirect(&mut self, caller: Caller, key: CallKey) -> Verdict {
-        let of_key = |one: &&mut Outstanding| one.call.key == Some(key);
-        match self.deferred.values_mut().find(of_key) {
+    fn redirect(&mut self, caller: Caller, number: Option<u64>) -> Verdict {
+        match number.and_then(|number| self.deferred.get_mut(&number)) {
             Some(one) if one.call.caller.origin != caller.origin => {
                 one.call.caller = caller;
                 Verdict::Later
