@@ -454,6 +454,7 @@ impl<'a> Decoder<'a> {
     fn contents(&mut self, len: usize) -> Result<Bytes, DecodeError> {
         let bytes = self.take(len)?;
         match self.shared {
+            _ if bytes.is_empty() => Ok(Bytes::new()),
             Some(shared) => Ok(shared.slice_ref(bytes)),
             None => {
                 self.charge(len)?;

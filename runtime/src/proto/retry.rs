@@ -36,8 +36,8 @@ impl Default for RetryPolicy {
 #[derive(Debug, Clone)]
 pub struct RttEstimate {
     policy: RetryPolicy,
-    /// SRTT and RTTVAR of RFC 6298 §2.
-    smoothed: Option<(Duration, Duration)>,
+    /// SRTT and RTTVAR of RFC 6298 §2, in nanoseconds.
+    smoothed: Option<(u64, u64)>,
     /// The timeout that a call had reached when a server that has become slow answered it. It holds
     /// for the next calls until one is answered before it is sent again (Karn).
     backed_off: Option<Duration>,
@@ -56,6 +56,7 @@ impl RttEstimate {
     /// once says nothing, as it is not known which one was answered (Karn).
     pub fn sample(&mut self, rtt: Duration) {
         self.backed_off = None;
+        let rtt = nanos(rtt);
         self.smoothed = Some(match self.smoothed {
             None => (rtt, rtt / 2),
             Some((smoothed, variation)) => {
@@ -71,6 +72,7 @@ impl RttEstimate {
     /// good as before. Otherwise the server takes longer than was waited, and unless the next call
     /// waits longer, it is never seen how long.
     pub fn answered_late(&mut self, since: Duration, reached: Duration) {
+        let since = nanos(since);
         let was_lost = self.smoothed.is_some_and(|(smoothed, variation)| {
             since >= smoothed / 2 && since <= smoothed + smoothed / 8 + variation * 4
         });
@@ -82,7 +84,7 @@ impl RttEstimate {
     /// The smoothed round-trip time, if any call was answered at once.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
-        self.smoothed.map(|(smoothed, _)| smoothed)
+        self.smoothed.map(|(smoothed, _)| Duration::from_nanos(smoothed))
     }
 
     /// The timeout of a call sent for the first time (RFC 6298 §2.3).
@@ -90,7 +92,10 @@ impl RttEstimate {
     pub fn timeout(&self) -> Duration {
         let estimated = match self.smoothed {
             None => self.policy.initial,
-            Some((smoothed, variation)) => smoothed + (variation * 4).max(self.policy.min),
+            Some((smoothed, variation)) => {
+                Duration::from_nanos(smoothed)
+                    + Duration::from_nanos(variation * 4).max(self.policy.min)
+            }
         };
         estimated.max(self.backed_off.unwrap_or_default()).min(self.policy.max)
     }
@@ -100,6 +105,11 @@ impl RttEstimate {
     pub fn backoff(&self, timeout: Duration) -> Duration {
         (timeout * 2).min(self.policy.max)
     }
+}
+
+/// A time in nanoseconds, as far as times are told apart.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.min(LONGEST).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Procedures of one server whose times are told apart. Those that come later count as the server.
@@ -174,7 +184,7 @@ impl Estimates {
 /// together. Never less: that would send again what is only about to be answered.
 #[must_use]
 pub fn jittered(timeout: Duration, random: &mut Random) -> Duration {
-    timeout + (timeout / 4).mul_f64(f64::from(random.u32()) / (f64::from(u32::MAX) + 1.0))
+    timeout + timeout / (4 << 16) * (random.u32() >> 16)
 }
 
 /// How many resends a client may make: one for every ten calls, and ten a second.

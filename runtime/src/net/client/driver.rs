@@ -128,10 +128,10 @@ fn drive(shared: &Arc<Shared>, woken: &Wake) {
         let timer = state.core.poll_timeout().unwrap_or_else(|| state.nap(now));
         if let Some(reader) = state.reader.take() {
             state.sleeps_until(Some(timer));
-            state = shared.lead(state, reader, None, Some(woken));
+            (state, _) = shared.lead(state, reader, None, Some(woken), now);
             state.sleeps_until(None);
         } else {
-            state = shared.sleep(state, timer);
+            (state, _) = shared.sleep(state, timer);
         }
     }
     state.driver = None;

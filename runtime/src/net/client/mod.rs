@@ -126,8 +126,9 @@ impl Channel {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<Bytes> {
         let mut state = self.0.lock();
-        let xid = state.call(target, args)?;
-        self.0.wait(state, xid)
+        let now = Instant::now();
+        let xid = state.call(now, target, args)?;
+        self.0.wait(state, xid, now)
     }
 
     /// Calls without waiting.
@@ -137,12 +138,12 @@ impl Channel {
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<Xid> {
         let mut state = self.0.lock();
-        let xid = state.call(target, args)?;
         let now = Instant::now();
+        let xid = state.call(now, target, args)?;
         if state.core.wants_connection(now)
             && let Some(reader) = state.reader.take()
         {
-            state = self.0.lead(state, reader, Some(xid), None);
+            (state, _) = self.0.lead(state, reader, Some(xid), None, now);
         } else if !self.0.corked || state.core.output().len() >= CORKED_MAX {
             state.send(now);
         }
@@ -176,13 +177,13 @@ impl Channel {
 
     /// Waits for the results of a call that was started.
     pub(crate) fn wait(&self, xid: Xid) -> Result<Bytes> {
-        self.0.wait(self.0.lock(), xid)
+        self.0.wait(self.0.lock(), xid, Instant::now())
     }
 
     /// Takes the results of a call that was started, or has the task woken when they are there.
     pub(crate) fn poll(&self, xid: Xid, cx: &Context<'_>) -> Poll<Result<Bytes>> {
         let mut state = self.0.lock();
-        if let Some(result) = state.result(xid) {
+        if let Some(result) = state.result(xid, Instant::now()) {
             state.waiters.remove(xid);
             return Poll::Ready(result);
         }
@@ -237,19 +238,24 @@ impl Shared {
     }
 
     /// Leads or follows until the call has ended.
-    fn wait<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, xid: Xid) -> Result<Bytes> {
+    fn wait<'a>(
+        self: &'a Arc<Self>,
+        mut state: Guard<'a>,
+        xid: Xid,
+        mut now: Instant,
+    ) -> Result<Bytes> {
         loop {
-            if let Some(result) = state.result(xid) {
+            if let Some(result) = state.result(xid, now) {
                 state.waiters.remove(xid);
                 hand_over(state);
                 return result;
             }
-            state = match state.reader.take() {
+            (state, now) = match state.reader.take() {
                 Some(reader) => {
                     state.waiters.remove(xid);
-                    self.lead(state, reader, Some(xid), None)
+                    self.lead(state, reader, Some(xid), None, now)
                 }
-                None => self.follow(state, xid),
+                None => self.follow(state, xid, now),
             };
         }
     }
@@ -261,8 +267,8 @@ impl Shared {
         mut reader: Box<Reader>,
         call: Option<Xid>,
         driver: Option<&driver::Wake>,
-    ) -> Guard<'a> {
-        let mut now = Instant::now();
+        mut now: Instant,
+    ) -> (Guard<'a>, Instant) {
         if state.core.wants_connection(now) {
             let timeout = state.core.connect_timeout(now, call);
             drop(state);
@@ -283,20 +289,20 @@ impl Shared {
             state.catch_up(&mut reader, now);
         }
         state.reader = Some(reader);
-        self.turn(state, now)
+        (self.turn(state, now), now)
     }
 
     /// Sleeps until the leader has something for this call, or until its timer runs out: a leader
     /// does not know of calls that were made after it fell asleep.
-    fn follow<'a>(&'a self, mut state: Guard<'a>, xid: Xid) -> Guard<'a> {
+    fn follow<'a>(&'a self, mut state: Guard<'a>, xid: Xid, now: Instant) -> (Guard<'a>, Instant) {
         state.waiters.insert(xid, Waiter::Thread(thread::current()));
-        state.wake_to_connect(Instant::now());
-        let timer = state.core.timer(xid).unwrap_or_else(Instant::now);
+        state.wake_to_connect(now);
+        let timer = state.core.timer(xid).unwrap_or(now);
         self.sleep(state, timer)
     }
 
     /// Sleeps while another leads, who may not know that output is blocked.
-    fn sleep<'a>(&'a self, mut state: Guard<'a>, until: Instant) -> Guard<'a> {
+    fn sleep<'a>(&'a self, mut state: Guard<'a>, until: Instant) -> (Guard<'a>, Instant) {
         let blocked = state.blocked_socket();
         state.writing |= blocked.is_some();
         drop(state);
@@ -307,7 +313,8 @@ impl Shared {
         }
         state = self.lock();
         state.writing &= blocked.is_none();
-        self.turn(state, Instant::now())
+        let now = Instant::now();
+        (self.turn(state, now), now)
     }
 
     /// Waits until little enough is to be sent.
@@ -323,7 +330,7 @@ impl Shared {
                 state.core.handle_full();
                 return Err(deadline.missed());
             }
-            state = self.sleep(state, Instant::now() + left.min(WRITE_SLICE));
+            (state, _) = self.sleep(state, Instant::now() + left.min(WRITE_SLICE));
         }
         Ok(())
     }

@@ -53,10 +53,10 @@ impl State {
     /// Makes a call.
     pub(super) fn call(
         &mut self,
+        now: Instant,
         target: &Target<'_>,
         args: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
     ) -> Result<Xid> {
-        let now = Instant::now();
         self.leave_stale(now);
         self.core.call(now, &target.params(now), args)
     }
@@ -81,14 +81,10 @@ impl State {
         }
     }
 
-    /// The result of a call, if it has ended. If not, it is going to be waited for, so that nothing
-    /// is held back any longer.
-    pub(super) fn result(&mut self, xid: Xid) -> Option<Result<Bytes>> {
-        let result = self.core.take_result(xid);
-        if result.is_some() || !self.core.has_output() {
-            return result;
-        }
-        self.send(Instant::now());
+    /// The result of a call, if it has ended. It is waited for, so that nothing is held back any
+    /// longer.
+    pub(super) fn result(&mut self, xid: Xid, now: Instant) -> Option<Result<Bytes>> {
+        self.send(now);
         self.core.take_result(xid)
     }
 

@@ -98,8 +98,10 @@ impl Answer {
 }
 
 fn rest(message: &[u8], at: usize, to_bytes: impl FnOnce() -> Bytes) -> Bytes {
-    if message.len() - at < SHARE_FROM {
-        return Bytes::copy_from_slice(&message[at..]);
+    match message.len() - at {
+        0 => return Bytes::new(),
+        1..SHARE_FROM => return Bytes::copy_from_slice(&message[at..]),
+        _ => {}
     }
     let mut bytes = to_bytes();
     bytes.advance(at.min(bytes.len()));

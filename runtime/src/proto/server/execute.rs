@@ -53,7 +53,7 @@ impl ServerCore {
 
     /// The next end of a call that was put off.
     pub fn poll_deferred(&mut self, now: Instant) -> Option<DeferredReply> {
-        loop {
+        while !self.deferred.is_empty() {
             let Deferred { call, outcome } = self.queue.try_recv().ok()?;
             let Some(Outstanding { call, cx }) = self.deferred.remove(&call) else {
                 continue;
@@ -69,6 +69,7 @@ impl ServerCore {
             let reply = (verdict == Verdict::Reply).then_some(reply);
             return Some(DeferredReply { caller: call.caller, reply });
         }
+        None
     }
 
     /// The results of a call that was put off, and counts what is to be counted of it.
