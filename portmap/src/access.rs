@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | Unix socket, uid 0 | yes | `superuser` |
 //! | Unix socket, another uid | yes | the uid in decimal |
-//! | 127.0.0.1 or ::1, port below 1024 | yes | `superuser` |
+//! | 127.0.0.1 or ::1, port below [`Access::first_unreserved`] | yes | `superuser` |
 //! | 127.0.0.1 or ::1, another port | only if [`Access::loopback`] | `unknown` |
 //! | any other address, 127.0.0.2 too | only if [`Access::insecure`] | `unknown` |
 //!
@@ -44,22 +44,6 @@ impl Owner {
             _ => name.parse().map_or(Self::Unknown, Self::Uid),
         }
     }
-
-    /// The owner that a caller acts as, whether it may change the table or not.
-    #[must_use]
-    pub fn of(peer: &PeerAddr) -> Self {
-        match *peer {
-            PeerAddr::Unix { uid: 0, .. } => Self::Superuser,
-            PeerAddr::Unix { uid, .. } => Self::Uid(uid),
-            // Only root can send from a port below 1024.
-            PeerAddr::Udp(addr) | PeerAddr::Tcp(addr)
-                if is_this_host(addr) && addr.port() < FIRST_UNRESERVED =>
-            {
-                Self::Superuser
-            }
-            PeerAddr::Udp(_) | PeerAddr::Tcp(_) => Self::Unknown,
-        }
-    }
 }
 
 impl fmt::Display for Owner {
@@ -74,7 +58,7 @@ impl fmt::Display for Owner {
 }
 
 /// The rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// SET and UNSET from any port of this host, as rpcbind has it. Any user can then do so as
     /// somebody that nobody knows. The Unix socket says who it is, and all C libraries use it.
@@ -83,16 +67,28 @@ pub struct Access {
     /// then take the place of any service that is not registered.
     pub insecure: bool,
     /// Whoever may SET registers what they like, as with rpcbind. If not, only root registers NFS,
-    /// NIS and what else stands for the host, ports below 1024, addresses of other hosts, and
-    /// transports that are not known here.
+    /// NIS and what else stands for the host, ports below [`first_unreserved`](Self::first_unreserved),
+    /// addresses of other hosts, and transports that are not known here.
     pub any_registration: bool,
     /// Replies over UDP of any size to anybody. If not, a large one goes to this host only, because
     /// the source of a datagram can be forged and its owner would be flooded.
     pub large_datagrams: bool,
+    /// The first port that any user can have: by default what this host has, at most 1024. It is less
+    /// in most containers.
+    pub first_unreserved: u16,
 }
 
-/// The first port that is not for root alone.
-const FIRST_UNRESERVED: u16 = 1024;
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            loopback: false,
+            insecure: false,
+            any_registration: false,
+            large_datagrams: false,
+            first_unreserved: reserved::first_unreserved(),
+        }
+    }
+}
 
 /// How many times larger than the call a reply over UDP to a stranger may be.
 const AMPLIFICATION: usize = 3;
@@ -124,13 +120,26 @@ impl Access {
         let local = match *peer {
             PeerAddr::Unix { .. } => true,
             PeerAddr::Udp(addr) | PeerAddr::Tcp(addr) => {
-                is_this_host(addr) && (self.loopback || addr.port() < FIRST_UNRESERVED)
+                is_this_host(addr) && (self.loopback || addr.port() < self.first_unreserved)
             }
         };
         if local || self.insecure {
-            Ok(Owner::of(peer))
+            Ok(self.owner(peer))
         } else {
             Err(Fault::Auth(AuthStatus::TooWeak))
+        }
+    }
+
+    fn owner(self, peer: &PeerAddr) -> Owner {
+        match *peer {
+            PeerAddr::Unix { uid: 0, .. } => Owner::Superuser,
+            PeerAddr::Unix { uid, .. } => Owner::Uid(uid),
+            PeerAddr::Udp(addr) | PeerAddr::Tcp(addr)
+                if is_this_host(addr) && addr.port() < self.first_unreserved =>
+            {
+                Owner::Superuser
+            }
+            PeerAddr::Udp(_) | PeerAddr::Tcp(_) => Owner::Unknown,
         }
     }
 
@@ -142,7 +151,7 @@ impl Access {
         if self.any_registration || entry.owner == Owner::Superuser {
             return Ok(());
         }
-        reserved::check(entry, interfaces)
+        reserved::check(entry, self.first_unreserved, interfaces)
     }
 
     /// Whether a call on behalf of the caller (CALLIT, BCAST, INDIRECT) is let through.

@@ -4,6 +4,7 @@
 //! none. Not all of Sun's programs are kept for root: `rpc.statd` and `rpc.rusersd` register as
 //! users of their own.
 
+use std::fs;
 use std::ops::RangeInclusive;
 
 use farcall::bind::Uaddr;
@@ -34,15 +35,32 @@ const PROGRAMS: [RangeInclusive<u32>; 9] = [
     100_227..=100_227,
 ];
 
-/// Only root can bind those below.
-const FIRST_PORT: u16 = 1024;
+/// The first port that is for everybody anywhere.
+const FIRST_UNRESERVED: u16 = 1024;
+
+/// Where Linux says which it is in this process's network (ip-sysctl: `ip_unprivileged_port_start`).
+const START: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+
+/// The first port of this host that is not for root alone, at most 1024.
+pub(crate) fn first_unreserved() -> u16 {
+    // Who cannot read it has no such system, or an old one.
+    start(&fs::read_to_string(START).unwrap_or_default())
+}
+
+fn start(text: &str) -> u16 {
+    text.trim().parse().map_or(FIRST_UNRESERVED, |port: u16| port.min(FIRST_UNRESERVED))
+}
 
 /// Whether who is not root may register it, on a host with these interfaces.
 ///
 /// # Errors
-/// [`SetError::Reserved`]: such a program, or a port below 1024. [`SetError::Elsewhere`]: no address
-/// of this host, over a transport that is known.
-pub(crate) fn check(entry: &Entry, interfaces: &[Interface]) -> Result<(), SetError> {
+/// [`SetError::Reserved`]: such a program, or a port before the first that is for all.
+/// [`SetError::Elsewhere`]: no address of this host, over a transport that is known.
+pub(crate) fn check(
+    entry: &Entry,
+    first_unreserved: u16,
+    interfaces: &[Interface],
+) -> Result<(), SetError> {
     if is_reserved(entry.program) {
         return Err(SetError::Reserved);
     }
@@ -54,11 +72,32 @@ pub(crate) fn check(entry: &Entry, interfaces: &[Interface]) -> Result<(), SetEr
     let Some(addr) = uaddr.ip() else { return Ok(()) };
     match addr.port() {
         0 => Err(SetError::Elsewhere),
-        1..FIRST_PORT => Err(SetError::Reserved),
+        port if port < first_unreserved => Err(SetError::Reserved),
         _ => on_this_host(addr, interfaces).map(|_| ()).ok_or(SetError::Elsewhere),
     }
 }
 
 fn is_reserved(program: Program) -> bool {
     PROGRAMS.iter().any(|range| range.contains(&program.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_port_is_what_the_system_says_and_at_most_1024() {
+        let table = [
+            // what the system says, the first port
+            ("1024\n", 1024),
+            ("80\n", 80),
+            ("0\n", 0),
+            ("49152\n", 1024),
+            ("65536\n", 1024),
+            ("", 1024),
+        ];
+        for (text, expected) in table {
+            assert_eq!(start(text), expected, "{text:?}");
+        }
+    }
 }

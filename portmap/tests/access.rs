@@ -42,11 +42,12 @@ fn who_may_change_the_table_and_as_whom() {
         (udp("[::]:777"), false, Owner::Unknown),
     ];
     let too_weak = Err(Fault::Auth(AuthStatus::TooWeak));
-    let insecure = Access { insecure: true, ..Access::default() };
-    let loopback = Access { loopback: true, ..Access::default() };
+    let by_default = Access { first_unreserved: 1024, ..Access::default() };
+    let insecure = Access { insecure: true, ..by_default };
+    let loopback = Access { loopback: true, ..by_default };
     for (peer, allowed, owner) in table {
         let expected = if allowed { Ok(owner) } else { too_weak };
-        assert_eq!(Access::default().change(&peer), expected, "{peer}");
+        assert_eq!(by_default.change(&peer), expected, "{peer}");
         assert_eq!(insecure.change(&peer), Ok(owner), "{peer}");
         // As rpcbind: loopback is exactly these addresses.
         let is_loopback = ["127.0.0.1:", "[::1]:", "[::ffff:127.0.0.1]:"];

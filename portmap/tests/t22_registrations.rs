@@ -86,7 +86,7 @@ fn verdict(access: Access, peer: &PeerAddr, ask: &Ask) -> char {
 
 #[test]
 fn t22_who_may_register_and_remove_what() {
-    let by_default = Access::default();
+    let by_default = Access { first_unreserved: 1024, ..Access::default() };
     let loopback = Access { loopback: true, ..by_default };
     let insecure = Access { insecure: true, ..by_default };
     let rpcbind = Access { loopback: true, any_registration: true, ..by_default };
@@ -114,6 +114,24 @@ fn t22_who_may_register_and_remove_what() {
             let verdicts: String = ASKED.iter().map(|ask| verdict(access, &peer, ask)).collect();
             assert_eq!(verdicts, expected.replace(' ', ""), "{peer}, {access:?}");
         }
+    }
+}
+
+/// As most containers have it: no port says that who has it is root.
+#[test]
+fn t22_a_port_that_any_user_can_have_is_like_any_other() {
+    let access = Access { first_unreserved: 80, ..Access::default() };
+    let table = [
+        // the caller's port, and one to be registered, whether they are root's
+        (79, "0.0.0.0.0.79", true),
+        (80, "0.0.0.0.0.80", false),
+        (1023, "0.0.0.0.3.255", false),
+    ];
+    for (port, address, is_root_s) in table {
+        let peer = PeerAddr::Tcp(([127, 0, 0, 1], port).into());
+        let by_port = verdict(access, &peer, &Ask::Set(P, 9, "udp", "0.0.0.0.8.1"));
+        let of_port = verdict(access, &unix(1234), &Ask::Set(P, 9, "udp", address));
+        assert_eq!([by_port, of_port], if is_root_s { ['y', 'n'] } else { ['-', 'y'] }, "{port}");
     }
 }
 

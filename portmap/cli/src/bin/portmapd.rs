@@ -39,8 +39,8 @@ Called as rpcbind, it goes into the background without -f, and reports wrong usa
       --state-dir DIR   folder to keep registrations in; for root at port 111 the default is
                         /run/portmapd, for others they are lost at the end
       --any-registration
-                        who may SET registers what they like; else NFS, NIS and the like, ports
-                        below 1024, and addresses of other hosts are for root
+                        who may SET registers what they like; else NFS, NIS and the like, root's
+                        ports, and addresses of other hosts are for root
       --max-per-uid N   how much a user may register; root may without bound [default: 64]
       --user NAME       user to serve as, once the sockets are open; for root at port 111 the
                         default is _rpc
