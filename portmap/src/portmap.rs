@@ -11,7 +11,7 @@ use crate::activity::{Activity, Reason};
 use crate::address::{self, HostInterfaces};
 use crate::forward::Forwarder;
 use crate::journal::Journal;
-use crate::probe::Probes;
+use crate::probe::{self, Probes};
 use crate::registry::{Entry, Mapping, Quotas, Registry, SetError};
 use crate::rules::{self, Rule};
 use crate::scribe::Scribe;
@@ -280,7 +280,10 @@ impl Portmap {
             done(Ok(result.is_ok()));
         };
         match self.access().registration(&entry, &self.0.interfaces.list()) {
-            Ok(()) => self.change(Wanted::Set(entry), done),
+            Ok(()) => {
+                self.make_room(&entry);
+                self.change(Wanted::Set(entry), done);
+            }
             Err(error) => done(Err(error.into())),
         }
     }
@@ -338,6 +341,21 @@ impl Portmap {
         });
         ended.into_iter().for_each(|entry| self.remove_ended(entry));
         found
+    }
+
+    /// Removes what is in a registration's place if nobody has its address: that of a service
+    /// that was started again. What was seen alive a moment ago may have ended since.
+    fn make_room(&self, entry: &Entry) {
+        if self.0.table.counts().probes.is_none() {
+            return;
+        }
+        let in_place = self.with_table(|table| {
+            table.lookup_exact(entry.program, entry.version, &entry.netid).cloned()
+        });
+        let other = in_place.filter(|other| other.address != entry.address);
+        if let Some(dead) = other.filter(probe::is_dead) {
+            self.remove_ended(dead);
+        }
     }
 
     fn remove_ended(&self, entry: Entry) {

@@ -93,6 +93,25 @@ fn t26_every_kind_of_lookup_does() {
 }
 
 #[test]
+fn t26_a_dead_one_is_in_nobodys_way() {
+    let portmap = pruning();
+    let ((service, address), (_other, other_address)) = (udp(), udp());
+    let set = |peer: &PeerAddr, address: &str| {
+        let service = Service { program: P, version: Version(1), netid: "udp", address };
+        portmap.set(Protocol::V3, peer, service)
+    };
+    let user = PeerAddr::Unix { uid: 1234, gid: 0, pid: 0, connection: 2 };
+    assert_eq!(set(&ROOT, &address), Ok(true));
+    assert_eq!(set(&user, &other_address), Ok(false), "it is alive");
+    // As a lookup has just seen, too.
+    assert_eq!(getaddr(&portmap, 1, true), address);
+    drop(service);
+    assert_eq!(set(&user, &other_address), Ok(true));
+    assert_eq!(getaddr(&portmap, 1, true), other_address);
+    assert_eq!(portmap.snapshot().activity.ended_count(), 1);
+}
+
+#[test]
 fn what_is_not_certain_stays() {
     let portmap = pruning();
     let addresses = [

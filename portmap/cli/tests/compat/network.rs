@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::unistd::{Uid, seteuid};
 use socket2::{Domain, Socket, Type};
 
-use crate::script::REGISTERED;
+use crate::script::{REGISTERED, TAKEN};
 use crate::support::port111::{NO_PROGRAM, SOCKET};
 use crate::support::words;
 
@@ -276,7 +276,8 @@ pub(crate) struct Services(#[allow(dead_code)] Vec<Socket>);
 impl Services {
     pub(crate) fn start() -> Self {
         let mut sockets = Vec::new();
-        for (_, _, _, netid, address) in REGISTERED {
+        let registered = REGISTERED.map(|(_, _, _, netid, address)| (netid, address));
+        for (netid, address) in registered.into_iter().chain(TAKEN) {
             let Ok(Uaddr::Ip(addr)) = address.parse() else { continue };
             let ty = if netid.starts_with("tcp") { Type::STREAM } else { Type::DGRAM };
             let socket = Socket::new(Domain::for_address(addr), ty, None).expect("a socket");

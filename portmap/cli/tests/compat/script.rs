@@ -17,6 +17,10 @@ const R: u32 = 0x2000_0003;
 const NONE: u32 = 0x2000_0077;
 const PORTMAPPER: u32 = 100_000;
 
+/// Where services are that are registered in the course of the script, and have to be there when
+/// others want their places.
+pub(crate) const TAKEN: [(&str, &str); 2] = [("udp", "0.0.0.0.8.29"), ("tcp", "0.0.0.0.8.29")];
+
 /// What is registered all the time: by whom, and where.
 pub(crate) const REGISTERED: [(Caller, u32, u32, &str, &str); 11] = [
     (UNIX, P, 1, "tcp", "0.0.0.0.8.1"),

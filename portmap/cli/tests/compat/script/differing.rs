@@ -83,6 +83,8 @@ impl Script {
             self.ask("nobody there", caller, 4, 3, &rpcb(R, 1, "", hint));
         }
         self.ask("nobody there", UDP, 2, 3, &words(&[R, 1, 6, 0]));
+        self.set(UNIX, R, 1, "udp", "0.0.0.0.9.9");
+        self.set(UNIX, R, 1, "udp", "0.0.0.0.9.10");
         self.dump();
         self.unset(UNIX, R, 1);
     }
