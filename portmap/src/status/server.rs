@@ -14,6 +14,10 @@ use super::http::{MAX_REQUEST, Request, Response};
 /// The most connections: one more closes the oldest.
 const MAX_CONNECTIONS: usize = 32;
 
+/// What all answers that are under way may take, in bytes: one more closes the oldest. The latest is
+/// as long as it is.
+const MAX_ANSWERS: usize = 4 << 20;
+
 /// As long as a connection may take for all: to ask, and to take the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -158,6 +162,22 @@ impl Server {
         {
             self.connections.remove(&number);
         }
+        self.shed();
+    }
+
+    /// A long list that many ask for and none reads is not to take all memory.
+    fn shed(&mut self) {
+        let mut all = 0;
+        let latest_first = self.connections.iter().rev();
+        let too_many = latest_first.filter(|(_, connection)| {
+            let len = connection.answer.as_ref().map_or(0, Vec::len);
+            all += len;
+            len > 0 && all > len && all > MAX_ANSWERS
+        });
+        let too_many: Vec<_> = too_many.map(|(&number, _)| number).collect();
+        for number in too_many {
+            self.connections.remove(&number);
+        }
     }
 }
 
@@ -198,5 +218,38 @@ impl Connection {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More than the system takes for who does not read.
+    const LONG: usize = 32 << 20;
+
+    fn ask(addr: SocketAddr) -> std::net::TcpStream {
+        let mut stream = std::net::TcpStream::connect(addr).expect("it listens");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+        assert_eq!(stream.peek(&mut [0; 1]).expect("an answer has begun"), 1);
+        stream
+    }
+
+    /// How much comes before the end, whatever that is.
+    fn read(mut stream: std::net::TcpStream) -> usize {
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        answer.len()
+    }
+
+    #[test]
+    fn who_does_not_read_long_answers_makes_room_for_who_does() {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let addr = listener.addr().expect("bound");
+        let answer = |_: &Request| Response::new("text/plain", "x".repeat(LONG));
+        let _running = listener.start(answer).expect("a thread");
+        let silent = ask(addr);
+        assert!(read(ask(addr)) > LONG);
+        assert!(read(silent) < LONG);
     }
 }
