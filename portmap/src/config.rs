@@ -48,7 +48,7 @@ struct RuleTable {
 
 impl From<RuleTable> for Rule {
     fn from(RuleTable { from, procedures, allow }: RuleTable) -> Self {
-        Self { from, procedures, allow }
+        Self { from, except: Vec::new(), procedures, allow }
     }
 }
 

@@ -11,6 +11,7 @@ use farcall::{Server, ServerBuilder};
 
 use crate::access::Access;
 use crate::holder::{self, Holder};
+use crate::hosts_access;
 use crate::journal::FolderError;
 use crate::notify::{self, Watchdog};
 use crate::registry::Quotas;
@@ -61,7 +62,8 @@ pub struct Options {
     pub remote_calls: bool,
     /// Who may do what.
     pub access: Access,
-    /// Which calls are let through at all.
+    /// Which calls are let through at all. At port 111 those of `hosts.allow` and `hosts.deny` come after
+    /// these.
     pub rules: Vec<Rule>,
     /// How much may be registered.
     pub quotas: Quotas,
@@ -203,7 +205,7 @@ pub fn run_reloading(
     out: &mut impl Write,
 ) -> Result<(), DaemonError> {
     let portmap = Portmap::new(options.access, options.quotas);
-    portmap.restrict(options.rules.clone());
+    portmap.restrict(rules(options));
     let server = listen(options, &portmap)?;
     let status = options.status.map(bind_status).transpose()?;
     sockets::register_own(&portmap, &server);
@@ -226,6 +228,12 @@ pub fn run_reloading(
     serve(server, status.as_ref()).map_err(DaemonError::Server)?;
     state::leave(&portmap, options);
     Ok(())
+}
+
+/// Those of the options, and then, for the host's own portmapper, those that rpcbind obeys too.
+fn rules(options: &Options) -> Vec<Rule> {
+    let of_host = if options.port == PORT { hosts_access::of_this_host() } else { Vec::new() };
+    options.rules.iter().cloned().chain(of_host).collect()
 }
 
 /// What is read, and who may write it, is the user's matter from now on.

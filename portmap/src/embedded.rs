@@ -9,6 +9,7 @@ use farcall::bind::Portmapper;
 use farcall::{Doing, Error, Running};
 
 use crate::holder;
+use crate::hosts_access;
 use crate::sockets;
 use crate::{ListenError, PORT, Portmap, SOCKET};
 
@@ -99,6 +100,7 @@ fn is_running() -> Result<bool, NoPortmapper> {
 fn embed() -> Result<Running, ListenError> {
     let portmap = Portmap::default();
     portmap.prune();
+    portmap.restrict(hosts_access::of_this_host());
     let server = sockets::bind(sockets::listen(&[], PORT)?, Some(Path::new(SOCKET)), &portmap)?;
     sockets::register_own(&portmap, &server);
     server.start().map_err(ListenError::Server)

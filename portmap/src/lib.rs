@@ -35,6 +35,7 @@ pub mod embedded;
 mod files;
 mod forward;
 mod holder;
+mod hosts_access;
 pub mod journal;
 #[cfg(feature = "daemon")]
 mod notify;

@@ -19,6 +19,8 @@ use farcall::{PeerAddr, Procedure};
 pub struct Rule {
     /// The callers; `None` for all.
     pub from: Option<Vec<Source>>,
+    /// Of these callers, those whom it is not about.
+    pub except: Vec<Source>,
     /// The procedures; `None` for all.
     pub procedures: Option<Vec<Named>>,
     /// Whether the call is let through.
@@ -29,7 +31,9 @@ impl Rule {
     fn fits(&self, peer: &PeerAddr, procedure: Procedure) -> bool {
         let is_from = |from: &Vec<Source>| from.iter().any(|source| source.has(peer));
         let is_named = |named: &Vec<Named>| named.contains(&Named(procedure));
-        self.from.as_ref().is_none_or(is_from) && self.procedures.as_ref().is_none_or(is_named)
+        self.from.as_ref().is_none_or(is_from)
+            && !is_from(&self.except)
+            && self.procedures.as_ref().is_none_or(is_named)
     }
 }
 

@@ -34,7 +34,7 @@ fn all<T: FromStr<Err: Debug>>(text: &str) -> Option<Vec<T>> {
 }
 
 fn rule(from: &str, procedures: &str, allow: bool) -> Rule {
-    Rule { from: all(from), procedures: all(procedures), allow }
+    Rule { from: all(from), except: Vec::new(), procedures: all(procedures), allow }
 }
 
 #[test]

@@ -34,7 +34,8 @@ fn apply(portmap: &Portmap, started: &Options, options: Options) {
     for key in waiting(started, &options) {
         log::warn!("{key} has changed, which takes a restart");
     }
-    let Options { access, rules, quotas, prune, .. } = options;
+    let rules = super::rules(&options);
+    let Options { access, quotas, prune, .. } = options;
     log::info!("reloaded: {access:?}, {quotas:?}, prune: {prune}, rules: {}", rules.len());
     portmap.reconfigure(access, quotas, prune);
     portmap.restrict(rules);
