@@ -17,6 +17,7 @@ pub(crate) enum Because {
     Text,
     BadPort,
     Foreign,
+    Mixed,
     Case,
     TooLarge,
 }
@@ -52,7 +53,7 @@ pub(crate) const ON_PURPOSE: [Difference; 5] = [
 ];
 
 /// What nobody wants back: no answer, a connection that is lost, an answer that leads nowhere.
-pub(crate) const FAULTS: [Difference; 11] = [
+pub(crate) const FAULTS: [Difference; 12] = [
     row(Because::RpcVersion, "no answer to a version of RPC other than 2", &[]),
     row(Because::NoCall, "a record without a whole header ends the connection", &[]),
     row(Because::Fragments, "so does one of two fragments, or of more than 9,000 bytes", &[]),
@@ -76,5 +77,10 @@ pub(crate) const FAULTS: [Difference; 11] = [
     ),
     row(Because::BadPort, "version 2: port 70000 is registered as 4464", &[]),
     row(Because::Foreign, "version 2: UNSET of what is another's says yes", &[]),
+    row(
+        Because::Mixed,
+        "UNSET of all transports removes those that come before another's, and says no",
+        &[],
+    ),
     row(Because::Case, "UNSET of `TCP` leaves what was `tcp` in version 2's list", &[]),
 ];

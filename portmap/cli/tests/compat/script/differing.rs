@@ -23,6 +23,7 @@ impl Script {
         self.by(Because::Text, Self::text);
         self.by(Because::BadPort, Self::bad_ports);
         self.by(Because::Foreign, Self::foreign);
+        self.by(Because::Mixed, Self::mixed);
         self.by(Because::Case, Self::case);
         self.by(Because::TooLarge, Self::too_large);
         self.dump();
@@ -172,6 +173,14 @@ impl Script {
     fn foreign(&mut self) {
         self.set(USER, R, 1, "tcp", "0.0.0.0.8.1");
         self.ask("unset what is another's", Caller::Unix(1235), 2, 2, &words(&[R, 1, 0, 0]));
+        self.dump();
+        self.unset(UNIX, R, 1);
+    }
+
+    fn mixed(&mut self) {
+        self.set(USER, R, 1, "udp6", "::.8.1");
+        self.set(Caller::Unix(1235), R, 1, "tcp6", "::.8.1");
+        self.ask("unset, in part another's", USER, 3, 2, &rpcb(R, 1, "", ""));
         self.dump();
         self.unset(UNIX, R, 1);
     }
