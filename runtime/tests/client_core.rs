@@ -647,16 +647,17 @@ fn a_connection_that_is_kept_is_made_again_for_nobody() {
 }
 
 #[test]
-fn an_attempt_to_connect_has_the_time_of_the_calls() {
+fn a_connection_is_wanted_for_as_long_as_a_call_waits() {
     let mut bench = Bench::stream();
-    let long = bench.call(1, 60_000);
+    bench.call(1, 60_000);
     bench.core.handle_disconnected(bench.now);
-    assert!(bench.core.wants_connection(bench.now));
-    assert_eq!(bench.core.connect_timeout(bench.now, None), 10_000 * MS);
-    let short = bench.call(2, 3_000);
-    let later = bench.now + 1_000 * MS;
-    for (call, millis) in [(None, 2_000), (Some(short), 2_000), (Some(long), 10_000)] {
-        assert_eq!(bench.core.connect_timeout(later, call), millis * MS, "{call:?}");
+    bench.call(2, 3_000);
+    for (millis, first) in [(0, Some(3_000)), (3_000, Some(60_000)), (60_000, None)] {
+        let now = bench.now + millis * MS;
+        bench.core.handle_timeout(now);
+        let timer = first.map(|millis| bench.now + millis * MS);
+        assert_eq!(bench.core.first_timer(), timer, "after {millis} ms");
+        assert_eq!(bench.core.wants_connection(now), first.is_some(), "after {millis} ms");
     }
 }
 

@@ -4,37 +4,16 @@ mod client_peer;
 
 use std::future::Future;
 use std::io::Write;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use client_peer::{
-    connect, echo, echoed, insistent, patient, read_record, receive, record, serve_echo,
+    block_on, connect, echo, echoed, insistent, patient, read_record, receive, record, serve_echo,
     start_echo, tcp, udp,
 };
 use farcall::{Pending, Result};
-
-/// The least that runs a future.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        thread::park_timeout(Duration::from_secs(20));
-    }
-}
 
 /// All results, polled together.
 struct All(Vec<(Pending<u32>, Option<Result<u32>>)>);

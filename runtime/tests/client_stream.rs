@@ -3,7 +3,7 @@
 mod client_peer;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
@@ -16,7 +16,7 @@ use client_peer::{
 use farcall::proto::message::{AcceptStatus, AuthStatus, RejectStatus};
 use farcall::xdr::{Bytes, DecodeErrorKind, EncodeErrorKind};
 use farcall::{BadTarget, CallOptions, Client, Doing, Error, Pending, Procedure, Refusal, Version};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
 fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().expect("a client");
@@ -277,49 +277,6 @@ fn a_server_that_is_away_for_a_while_finds_the_client_at_the_same_port() {
     stream.write_all(&record(&echoed(&again))).expect("the client listens");
     assert_eq!((second, Some(again)), (first, lost));
     assert_eq!(waits.join().expect("no panic").ok(), Some(1));
-}
-
-/// Whether somebody waits for a connection to this port to be accepted.
-fn is_asking(port: u16) -> bool {
-    const SYN_SENT: &str = "02";
-    let to = format!(":{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("this is Linux");
-    table.lines().any(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        fields[2].ends_with(&to) && fields[3] == SYN_SENT
-    })
-}
-
-/// The listener's queue is full: the system sends its question again after a second.
-#[test]
-fn a_connection_may_take_its_time_to_be_made_again() {
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    listener.bind(&any.into()).and_then(|()| listener.listen(0)).expect("a free port");
-    let listener = TcpListener::from(listener);
-    let addr = listener.local_addr().expect("it is bound");
-    let client = connect(&format!("tcp://{addr}"), &patient());
-    let pending = start_echo(&client, 1);
-    let mut stream = accept(&listener);
-    assert!(read_record(&mut stream).is_some());
-    let brief = Duration::from_millis(100);
-    let crowd: Vec<_> =
-        std::iter::from_fn(|| TcpStream::connect_timeout(&addr, brief).ok()).collect();
-    drop(stream);
-    thread::scope(|scope| {
-        let waits = scope.spawn(|| pending.wait());
-        while !is_asking(addr.port()) {
-            assert!(!waits.is_finished(), "nobody has answered");
-            thread::yield_now();
-        }
-        let mut streams: Vec<_> = (0..=crowd.len()).map(|_| accept(&listener)).collect();
-        let mut stream = streams.pop().expect("the client is the last");
-        let call = read_record(&mut stream).expect("it is sent again");
-        stream.write_all(&record(&echoed(&call))).expect("the client listens");
-        assert_eq!(waits.join().expect("no panic").ok(), Some(1));
-    });
-    let stats = client.stats();
-    assert_eq!((stats.reconnects, stats.unreachable), (1, 0), "the first attempt");
 }
 
 fn assert_lost(result: farcall::Result<u32>) {

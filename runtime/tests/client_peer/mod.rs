@@ -4,9 +4,13 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::thread::{self, JoinHandle};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 use farcall::xdr::{Bytes, DecodeError, Decoder, EncodeError, Encoder};
@@ -36,8 +40,28 @@ pub(crate) static INTERFACE: Interface = Interface {
     ],
 };
 
+/// The least that runs a future.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park_timeout(LONG);
+    }
+}
+
 /// Long enough that no test meets it, short enough to end a test that hangs.
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// Waits for an answer and sends nothing again, however busy the machine is.
 pub(crate) fn patient() -> ClientOptions {

@@ -125,7 +125,7 @@ fn drive(shared: &Arc<Shared>, woken: &Wake) {
             continue;
         }
         idle_since = None;
-        let timer = state.core.poll_timeout().unwrap_or_else(|| state.nap(now));
+        let timer = state.timer(now, None);
         if let Some(reader) = state.reader.take() {
             state.sleeps_until(Some(timer));
             (state, _) = shared.lead(state, reader, None, Some(woken), now);

@@ -270,13 +270,15 @@ impl Shared {
         mut now: Instant,
     ) -> (Guard<'a>, Instant) {
         if state.core.wants_connection(now) {
-            let timeout = state.core.connect_timeout(now, call);
+            let until = state.timer(now, call);
             drop(state);
-            let connected = reader.reconnect(timeout);
+            let connected = reader.reconnect(now, until, driver);
             state = self.lock();
             now = Instant::now();
-            state.connected(connected, now);
-            self.watch(&mut state, now);
+            if let Some(connected) = connected {
+                state.connected(connected, now);
+                self.watch(&mut state, now);
+            }
         } else {
             let until = state.core.poll_timeout().unwrap_or_else(|| state.nap(now));
             let writable = state.core.has_output();
@@ -374,7 +376,8 @@ impl Shared {
 }
 
 /// Has another thread lead, if there is one and it is needed.
-fn hand_over(state: Guard<'_>) {
+fn hand_over(mut state: Guard<'_>) {
+    state.abandon_unwanted();
     let successor = state.successor();
     drop(state);
     if let Some(thread) = successor {

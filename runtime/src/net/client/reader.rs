@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -13,10 +14,10 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{MsgFlags, getsockopt, recv};
 use socket2::Socket;
 
-use super::socket::{Local, Port, RECEIVE_SLICE, Remote};
+use super::socket::{Attempt, Local, Port, RECEIVE_SLICE, Remote};
 use super::{Config, Deadline};
 use crate::net::scratch::Scratch;
-use crate::proto::client::{ClientCore, Transport};
+use crate::proto::client::{CONNECT_MAX, ClientCore, Transport};
 use crate::proto::message::{MessageType, peek};
 use crate::proto::record::{RecordError, RecordLimits, RecordReader};
 use crate::service::PeerAddr;
@@ -82,6 +83,8 @@ pub(super) struct Reader {
     local: Local,
     /// The port of the connection that was lost, until there is another.
     port: Option<Port>,
+    /// The connection that is being made again, and until when that may take.
+    attempt: Option<(Attempt, Instant)>,
     transport: Transport,
     limits: RecordLimits,
     records: RecordReader,
@@ -131,6 +134,7 @@ impl Reader {
             remotes,
             local,
             port: None,
+            attempt: None,
             transport,
             limits,
             records: RecordReader::new(limits),
@@ -179,22 +183,75 @@ impl Reader {
     }
 
     /// Connects again, from the same port if possible: the server's memory of what it has executed
-    /// goes by the caller's address.
-    pub(super) fn reconnect(&mut self, timeout: Duration) -> io::Result<Reconnected> {
-        let remote = self.remotes.front().ok_or(io::ErrorKind::NotFound)?;
-        let (socket, is_same_caller) = match (self.port.take(), remote) {
-            (Some(port), Remote::Tcp(addr)) => {
-                let connected = port.connect(*addr, timeout).map_err(|(error, port)| {
-                    self.port = port;
-                    error
-                })?;
-                (connected, true)
-            }
-            _ => (remote.connect(self.local, timeout)?, false),
+    /// goes by the caller's address. `None` if that takes longer than `until`, or something came over
+    /// `wake` before: it goes on the next time.
+    pub(super) fn reconnect(
+        &mut self,
+        now: Instant,
+        until: Instant,
+        wake: Option<&UnixStream>,
+    ) -> Option<io::Result<Reconnected>> {
+        let Some(&Remote::Tcp(addr)) = self.remotes.front() else {
+            return Some(self.connect_at_once(until.saturating_duration_since(now)));
         };
+        let begun = self.attempt.take().map_or_else(|| self.begin(addr, now), Ok);
+        let (attempt, last) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Some(Err(error)),
+        };
+        let left = until.min(last).saturating_duration_since(now);
+        poll_ready(Some(attempt.socket()), true, wake, left);
+        match attempt.is_made() {
+            Ok(true) => Some(self.finish(attempt)),
+            Ok(false) if Instant::now() < last => {
+                self.attempt = Some((attempt, last));
+                None
+            }
+            Ok(false) => Some(Err(self.failed(&attempt, io::ErrorKind::TimedOut.into()))),
+            Err(error) => Some(Err(self.failed(&attempt, error))),
+        }
+    }
+
+    fn begin(&mut self, addr: SocketAddr, now: Instant) -> io::Result<(Attempt, Instant)> {
+        let attempt = match self.port.take() {
+            Some(port) => port.begin(addr).map_err(|(error, port)| {
+                self.port = port;
+                error
+            })?,
+            None => Attempt::begin(addr, self.local)?,
+        };
+        Ok((attempt, now + CONNECT_MAX))
+    }
+
+    /// Nobody waits for the connection that is being made any more.
+    pub(super) fn abandon(&mut self) {
+        if let Some((attempt, _)) = self.attempt.take() {
+            self.failed(&attempt, io::ErrorKind::TimedOut.into());
+        }
+    }
+
+    /// Keeps the port for another attempt.
+    fn failed(&mut self, attempt: &Attempt, error: io::Error) -> io::Error {
+        self.port = attempt.port(&error);
+        error
+    }
+
+    fn finish(&mut self, attempt: Attempt) -> io::Result<Reconnected> {
+        let is_same_caller = attempt.is_same_caller();
+        Ok(self.reconnected(attempt.finish()?, is_same_caller))
+    }
+
+    /// Connects where that does not take the other side's time.
+    fn connect_at_once(&mut self, timeout: Duration) -> io::Result<Reconnected> {
+        let remote = self.remotes.front().ok_or(io::ErrorKind::NotFound)?;
+        let socket = remote.connect(self.local, timeout)?;
+        Ok(self.reconnected(socket, false))
+    }
+
+    fn reconnected(&mut self, socket: Socket, is_same_caller: bool) -> Reconnected {
         let socket = Arc::new(socket);
         self.socket = Some(Arc::clone(&socket));
-        Ok(Reconnected { socket, is_same_caller })
+        Reconnected { socket, is_same_caller }
     }
 
     /// Turns to the server's next address. `None` if there is no other.
@@ -205,7 +262,7 @@ impl Reader {
         self.remotes.rotate_left(1);
         let is_new = self.untried > 0;
         self.untried = self.untried.saturating_sub(1);
-        let Reconnected { socket, .. } = self.reconnect(Duration::ZERO).ok()?;
+        let Reconnected { socket, .. } = self.connect_at_once(Duration::ZERO).ok()?;
         Some(Readdressed { socket, is_new })
     }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 use nix::libc;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
+use super::Deadline;
+use super::reader::wait_writable;
 use crate::proto::client::{ClientCore, Transport};
 use crate::xdr::Encoder;
 
@@ -49,7 +51,7 @@ impl Remote {
     pub(super) fn connect(&self, local: Local, timeout: Duration) -> io::Result<Socket> {
         let socket = match self {
             Self::Udp(addr) => local.try_each(*addr, |from| connect_udp(*addr, from))?,
-            Self::Tcp(addr) => local.try_each(*addr, |from| connect_tcp(*addr, from, timeout))?,
+            Self::Tcp(addr) => return Attempt::begin(*addr, local)?.within(timeout),
             Self::Unix(path) => connect_unix(&SockAddr::unix(path)?, timeout)?,
         };
         set_receive_slice(&socket)?;
@@ -106,18 +108,87 @@ fn connect_udp(addr: SocketAddr, local: Option<SocketAddr>) -> io::Result<Socket
     Ok(socket)
 }
 
-fn connect_tcp(
-    addr: SocketAddr,
-    local: Option<SocketAddr>,
-    timeout: Duration,
-) -> io::Result<Socket> {
-    let socket = tcp(Domain::for_address(addr))?;
-    let socket = match local {
-        Some(local) => socket.bind(&local.into()).map(|()| socket)?,
-        None => with_own_port(socket, unspecified(addr, 0))?,
-    };
-    connect_from(&socket, addr, timeout)?;
-    Ok(socket)
+/// A TCP connection that is being made.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    socket: Socket,
+    /// If it is from the port of a former connection: how often that was found in use.
+    taken: Option<u32>,
+}
+
+impl Attempt {
+    /// Begins to connect from `local`.
+    pub(super) fn begin(addr: SocketAddr, local: Local) -> io::Result<Self> {
+        let socket = local.try_each(addr, |from| {
+            let socket = tcp(Domain::for_address(addr))?;
+            let socket = match from {
+                Some(from) => socket.bind(&from.into()).map(|()| socket)?,
+                None => with_own_port(socket, unspecified(addr, 0))?,
+            };
+            begin_from(&socket, addr)?;
+            Ok(socket)
+        })?;
+        Ok(Self { socket, taken: None })
+    }
+
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Whether it is from the same port as the connection before.
+    pub(super) fn is_same_caller(&self) -> bool {
+        self.taken.is_some()
+    }
+
+    /// Whether the connection is made.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub(super) fn is_made(&self) -> io::Result<bool> {
+        let failed = self.socket.take_error()?;
+        failed.map_or_else(|| Ok(self.socket.peer_addr().is_ok()), Err)
+    }
+
+    /// The connection, which was made.
+    pub(super) fn finish(self) -> io::Result<Socket> {
+        let Self { socket, .. } = self;
+        socket.set_nonblocking(false)?;
+        socket.set_tcp_nodelay(true)?;
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+        socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))?;
+        set_receive_slice(&socket)?;
+        Ok(socket)
+    }
+
+    /// The port that it is from, for another attempt, if it is that of a former connection; unless it
+    /// has been in use each time: by a copy of that connection that another process has.
+    pub(super) fn port(&self, error: &io::Error) -> Option<Port> {
+        let taken = self.taken? + u32::from(is_taken(error));
+        let next = Port::shared_with(&self.socket).ok().filter(|_| taken < TAKEN_MOST);
+        next.map(|next| Port { taken, ..next })
+    }
+
+    /// Waits for the connection.
+    fn within(self, timeout: Duration) -> io::Result<Socket> {
+        let deadline = Deadline::after(timeout);
+        while !self.is_made()? {
+            let left = deadline.left();
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            wait_writable(&self.socket, left);
+        }
+        self.finish()
+    }
+}
+
+/// Begins to connect a TCP socket that may be bound.
+fn begin_from(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    match socket.connect(&addr.into()) {
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
+        begun => begun,
+    }
 }
 
 /// Binds a socket to a port that the next connection can have: nobody calls elsewhere from it, as
@@ -138,14 +209,6 @@ fn tcp(domain: Domain) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     Ok(socket)
-}
-
-/// Connects a TCP socket that may be bound.
-fn connect_from(socket: &Socket, addr: SocketAddr, timeout: Duration) -> io::Result<()> {
-    socket.connect_timeout(&addr.into(), at_least_some(timeout))?;
-    socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_RETRIES))
 }
 
 /// The port of a connection that is lost, kept for the next one: by it a server knows its caller.
@@ -173,20 +236,17 @@ impl Port {
         Ok(Self { socket, taken: 0 })
     }
 
-    /// Connects from it within `timeout`. If that fails, it is there for another attempt, unless it
-    /// has been in use each time: by a copy of the former connection that another process has.
-    pub(super) fn connect(
-        self,
-        addr: SocketAddr,
-        timeout: Duration,
-    ) -> Result<Socket, (io::Error, Option<Self>)> {
-        let connected = connect_from(&self.socket, addr, timeout);
-        let Err(error) = connected.and_then(|()| set_receive_slice(&self.socket)) else {
-            return Ok(self.socket);
-        };
-        let taken = self.taken + u32::from(is_taken(&error));
-        let next = Self::shared_with(&self.socket).ok().filter(|_| taken < TAKEN_MOST);
-        Err((error, next.map(|next| Self { taken, ..next })))
+    /// Begins to connect from it. If that fails, it may be there for another attempt.
+    pub(super) fn begin(self, addr: SocketAddr) -> Result<Attempt, (io::Error, Option<Self>)> {
+        let Self { socket, taken } = self;
+        let attempt = Attempt { socket, taken: Some(taken) };
+        match begin_from(&attempt.socket, addr) {
+            Ok(()) => Ok(attempt),
+            Err(error) => {
+                let port = attempt.port(&error);
+                Err((error, port))
+            }
+        }
     }
 }
 

@@ -179,6 +179,24 @@ impl State {
         }
     }
 
+    /// Until when a connection may be waited for: until this call, or the first of all if it is made
+    /// for none in particular, is due.
+    pub(super) fn timer(&mut self, now: Instant, call: Option<Xid>) -> Instant {
+        match call {
+            Some(xid) => self.core.timer(xid).unwrap_or(now),
+            None => self.core.first_timer().unwrap_or_else(|| self.nap(now)),
+        }
+    }
+
+    /// Makes no connection that nobody waits for.
+    pub(super) fn abandon_unwanted(&mut self) {
+        if let Some(reader) = &mut self.reader
+            && !self.core.is_wanted()
+        {
+            reader.abandon();
+        }
+    }
+
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         self.core.poll_timeout().is_some_and(|due| due <= now)
     }

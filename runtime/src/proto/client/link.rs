@@ -13,8 +13,9 @@ use crate::{Error, Xid};
 const RECONNECT_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// Longer than a network needs, shorter than it takes for somebody to mind.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long an attempt to connect again may take: longer than a network needs, shorter than it takes
+/// for somebody to mind.
+pub const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// How long a stream is taken to be as it was.
 const QUIET: Duration = Duration::from_secs(1);
@@ -158,21 +159,9 @@ impl ClientCore {
     }
 
     /// Whether a connection is of use.
-    pub(super) fn is_wanted(&self) -> bool {
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
         self.kept || self.pending.waiting() > 0
-    }
-
-    /// How long an attempt to connect may take: until this call, or the first of all if it is made
-    /// for none in particular, wants [`handle_timeout`](Self::handle_timeout), and 10 s at most.
-    ///
-    /// Where each call has a thread that looks after it, none is to cut short what another does.
-    pub fn connect_timeout(&mut self, now: Instant, call: Option<Xid>) -> Duration {
-        let timer = match call {
-            Some(xid) => self.timer(xid),
-            None => self.pending.next_timer(),
-        };
-        let timer = timer.unwrap_or(now + CONNECT_MAX);
-        timer.saturating_duration_since(now).min(CONNECT_MAX)
     }
 
     /// Puts a call on the stream, if there is a connection.

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 pub(super) use self::authentication::CallState;
 use self::authentication::{Sealed, ShortHands, UnderWay};
 use self::flavor::CallAuth;
+pub use self::link::CONNECT_MAX;
 use self::link::Link;
 use self::message::Answer;
 pub use self::params::{CallParams, ClientConfig, ClientStats, Repeat, Transport};
@@ -284,6 +285,12 @@ impl ClientCore {
             Link::Down { retry, .. } if self.is_wanted() => timer.into_iter().chain([retry]).min(),
             _ => timer,
         }
+    }
+
+    /// When the first of all calls wants [`handle_timeout`](Self::handle_timeout); `None` if there is
+    /// none. Other than [`poll_timeout`](Self::poll_timeout), this says nothing of connections.
+    pub fn first_timer(&mut self) -> Option<Instant> {
+        self.pending.next_timer()
     }
 
     /// When this call wants [`handle_timeout`](Self::handle_timeout); `None` if it has ended.
