@@ -20,7 +20,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use farcall::proto::message::AuthStatus;
 use farcall::{Fault, PeerAddr, Procedure, Program};
 
-use crate::address::Interface;
+use crate::address::{Interface, on_this_host};
 use crate::registry::{Entry, SetError};
 use crate::reserved;
 
@@ -186,28 +186,39 @@ impl Access {
         }
     }
 
-    /// Whether a call of `call` bytes may be answered by `reply` bytes, headers included.
+    /// Whether a call of `call` bytes may be answered by `reply` bytes, headers included, by a host
+    /// with these interfaces.
     ///
     /// # Errors
     /// Those are too many for a datagram to this caller: SYSTEM_ERR, and TCP is to be used.
-    pub fn reply(self, peer: &PeerAddr, call: usize, reply: usize) -> Result<(), Fault> {
+    pub fn reply(
+        self,
+        peer: &PeerAddr,
+        call: usize,
+        reply: usize,
+        interfaces: &[Interface],
+    ) -> Result<(), Fault> {
         if !matches!(peer, PeerAddr::Udp(_)) {
             return Ok(());
         }
-        let amplified = amplified(peer, call, reply).is_some() && !self.large_datagrams;
+        let amplified = amplified(peer, call, reply, interfaces).is_some() && !self.large_datagrams;
         if amplified || reply > LARGEST_DATAGRAM { Err(Fault::SystemErr) } else { Ok(()) }
     }
 }
 
 /// Where a reply of `reply` bytes to a call of `call` bytes would go, if that is another host, by
 /// a datagram, and so large that it would be of use to flood it.
-pub(crate) fn amplified(peer: &PeerAddr, call: usize, reply: usize) -> Option<IpAddr> {
-    match *peer {
-        PeerAddr::Udp(addr) if !addr.ip().to_canonical().is_loopback() => {
-            (reply > call * AMPLIFICATION).then(|| addr.ip())
-        }
-        _ => None,
-    }
+pub(crate) fn amplified(
+    peer: &PeerAddr,
+    call: usize,
+    reply: usize,
+    interfaces: &[Interface],
+) -> Option<IpAddr> {
+    let PeerAddr::Udp(addr) = *peer else { return None };
+    let ip = addr.ip().to_canonical();
+    // What this host sends to an address of its own stays here.
+    let is_elsewhere = on_this_host((ip, addr.port()).into(), interfaces).is_none();
+    (is_elsewhere && reply > call * AMPLIFICATION).then_some(ip)
 }
 
 /// Exactly 127.0.0.1 and ::1; not the rest of 127.0.0.0/8, which rpcbind does not take either.

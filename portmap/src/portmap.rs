@@ -465,8 +465,9 @@ impl Portmap {
         call: usize,
         reply: usize,
     ) -> Result<(), Fault> {
-        let may = self.access().reply(peer, call, reply).and_then(|()| {
-            let to = access::amplified(peer, call, reply);
+        let interfaces = self.0.interfaces.list();
+        let may = self.access().reply(peer, call, reply, &interfaces).and_then(|()| {
+            let to = access::amplified(peer, call, reply, &interfaces);
             let mut counts = self.0.table.counts();
             let is_too_often = to.is_some_and(|to| !counts.large_replies.allow(Instant::now(), to));
             if is_too_often { Err(Fault::SystemErr) } else { Ok(()) }

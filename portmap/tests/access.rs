@@ -3,6 +3,7 @@
 use farcall::proto::message::AuthStatus;
 use farcall::{Fault, PeerAddr, Procedure, Program};
 use farcall_portmap::access::{Access, Owner};
+use farcall_portmap::address::Interface;
 
 fn udp(addr: &str) -> PeerAddr {
     PeerAddr::Udp(addr.parse().expect("a socket address"))
@@ -108,6 +109,11 @@ fn remote_calls_are_refused_aloud_only_to_datagrams_that_would_do_harm() {
 #[test]
 fn a_stranger_gets_no_more_than_three_times_what_it_sent_over_udp() {
     let lenient = Access { large_datagrams: true, ..Access::default() };
+    let interface = |addr: &str| {
+        let addr = addr.parse().expect("an address");
+        Interface { addr, mask: None, index: 2, is_common: true }
+    };
+    let interfaces = ["192.0.2.8", "2001:db8::8"].map(interface);
     // caller, the most for a call of 40 bytes, the same if large datagrams are allowed
     let table = [
         (udp("192.0.2.7:777"), 120, 9000),
@@ -115,14 +121,20 @@ fn a_stranger_gets_no_more_than_three_times_what_it_sent_over_udp() {
         (udp("127.0.0.1:40000"), 9000, 9000),
         (udp("127.0.0.2:40000"), 9000, 9000),
         (udp("[::1]:40000"), 9000, 9000),
+        // This host by addresses of its own.
+        (udp("192.0.2.8:40000"), 9000, 9000),
+        (udp("[::ffff:192.0.2.8]:40000"), 9000, 9000),
+        (udp("[2001:db8::8]:40000"), 9000, 9000),
     ];
     for (peer, most, most_if_lenient) in table {
         for (access, most) in [(Access::default(), most), (lenient, most_if_lenient)] {
-            assert_eq!(access.reply(&peer, 40, most), Ok(()), "{peer}");
-            assert_eq!(access.reply(&peer, 40, most + 1), Err(Fault::SystemErr), "{peer}");
+            let reply = |len| access.reply(&peer, 40, len, &interfaces);
+            assert_eq!(reply(most), Ok(()), "{peer}");
+            assert_eq!(reply(most + 1), Err(Fault::SystemErr), "{peer}");
         }
     }
     for peer in [tcp("192.0.2.7:777"), unix(1000)] {
-        assert_eq!(Access::default().reply(&peer, 40, 1 << 20), Ok(()), "{peer}");
+        let reply = Access::default().reply(&peer, 40, 1 << 20, &interfaces);
+        assert_eq!(reply, Ok(()), "{peer}");
     }
 }

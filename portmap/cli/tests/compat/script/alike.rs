@@ -39,6 +39,7 @@ impl Script {
         self.odd_registrations();
         self.large_tables();
         self.ask("what was counted", TCP, 4, 12, &[]);
+        self.ask("what was counted", OWN, 4, 12, &[]);
     }
 
     fn versions(&mut self, caller: Caller) {
