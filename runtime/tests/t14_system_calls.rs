@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, io};
 
-use farcall::xdr::Bytes;
+use farcall::xdr::{Bytes, Encoder};
 use farcall::{Client, ClientOptions, Dispatch, Doing, Error, Procedure, Running, Server};
 use peak_alloc::PeakAlloc;
 use server_peer::{ECHO, Echo, INTERFACE, LONG};
@@ -117,14 +117,42 @@ fn echo(client: &Client, n: u32) {
     assert_eq!(echoed.expect("answered"), data);
 }
 
+/// Large calls over each kind of stream, several at once, behind some that nobody waits for.
+fn echo_large() {
+    let server = start().expect("port 0 is free");
+    for target in targets(&server).split(' ').skip(1) {
+        let options = ClientOptions::new().timeout(LONG);
+        let client = Client::connect(target, &INTERFACE, &options).expect("it listens");
+        let put = |data: Bytes| move |e: &mut Encoder| e.opaque(&data, u32::MAX);
+        let data: Vec<_> = (0..4).map(|n| Bytes::from(large(n))).collect();
+        for data in &data {
+            let part = data.slice(..100_000);
+            client.send(Procedure(ECHO), put(part)).expect("there is room");
+        }
+        let start =
+            |data: &Bytes| client.start(Procedure(ECHO), put(data.clone()), |d| d.opaque(u32::MAX));
+        let pending: Vec<_> = data.iter().map(start).collect();
+        for (call, data) in pending.into_iter().zip(data) {
+            assert!(call.wait().expect("answered") == data, "{target}: other bytes");
+        }
+    }
+    server.stop().expect("ends");
+}
+
+/// Bytes in no order, others for each `n`.
+fn large(n: u32) -> Vec<u8> {
+    (0..900_001_u32).map(|at| at.wrapping_mul(2_654_435_761 + n).to_be_bytes()[0]).collect()
+}
+
 /// What the process does whose system calls fail. It says in one line how that went.
 fn inside(role: &str) {
     // Makes its buffer.
     drop(io::stdin().lock());
     let (open, heap) = (descriptors(), HEAP.current_usage());
-    match role.strip_prefix("call ") {
-        Some(targets) => println!("\nconnected {}", call_all(targets)),
-        None => serve(),
+    match role.split_once(' ').unwrap_or((role, "")) {
+        ("call", targets) => println!("\nconnected {}", call_all(targets)),
+        ("echo", _) => echo_large(),
+        _ => serve(),
     }
     assert_eq!((descriptors(), socket_path().exists()), (open, false));
     let left = HEAP.current_usage().saturating_sub(heap);
@@ -257,6 +285,43 @@ fn t14_calls_of_a_client_end_whatever_of_its_system_calls_fails() {
         }
     }
     server.stop().expect("ends");
+}
+
+/// Whether processes can have a network of their own, as `test` needs.
+fn has_namespaces(test: &str) -> bool {
+    let unshare = Command::new("unshare").args(["--net", "ip", "link", "set", "lo", "up"]).output();
+    let works = unshare.is_ok_and(|output| output.status.success());
+    let required = env::var("FARCALL_INTEROP").is_ok_and(|value| value == "require");
+    assert!(works || !required, "cannot run {test}: it needs root, unshare(1) and ip(8)");
+    if !works {
+        println!("skipped {test}: it needs root, unshare(1) and ip(8)");
+    }
+    works
+}
+
+/// In a network where sockets have the least room that there is.
+#[test]
+fn t14_writes_that_are_cut_short_lose_nothing() {
+    const NAME: &str = "t14_writes_that_are_cut_short_lose_nothing";
+    const SET_UP: &str = "ip link set lo up && cd /proc/sys/net && \
+                          echo 4096 4096 4096 >ipv4/tcp_wmem && exec \"$0\" \"$@\"";
+    if !is_to_run(NAME) || !has_namespaces(NAME) {
+        return;
+    }
+    let trace = env::temp_dir().join(format!("farcall-t14-{}.writes", std::process::id()));
+    let status = Command::new("unshare")
+        .args(["--net", "sh", "-c", SET_UP, "strace", "-f", "-qq", "--seccomp-bpf", "-s", "0"])
+        .args(["-e", "trace=sendto,sendmsg,writev,write", "-o"])
+        .arg(&trace)
+        .arg(env::current_exe().expect("a path"))
+        .args(["--exact", "--nocapture", NAME])
+        .env(INSIDE, "echo")
+        .status();
+    assert!(status.expect("unshare").success());
+    let writes = fs::read_to_string(&trace).expect("written");
+    fs::remove_file(trace).expect("there");
+    // Each of the messages at once would be a few dozen.
+    assert!(writes.lines().count() > 100, "{writes}");
 }
 
 /// A listener that can accept nothing is no reason to be busy.
