@@ -216,8 +216,10 @@ pub(crate) fn amplified(
 ) -> Option<IpAddr> {
     let PeerAddr::Udp(addr) = *peer else { return None };
     let ip = addr.ip().to_canonical();
-    // What this host sends to an address of its own stays here.
-    let is_elsewhere = on_this_host((ip, addr.port()).into(), interfaces).is_none();
+    // What this host sends to an address of its own stays here; that of one link may be another
+    // host's on another.
+    let is_of_link = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    let is_elsewhere = is_of_link || on_this_host((ip, addr.port()).into(), interfaces).is_none();
     (is_elsewhere && reply > call * AMPLIFICATION).then_some(ip)
 }
 

@@ -113,11 +113,12 @@ fn a_stranger_gets_no_more_than_three_times_what_it_sent_over_udp() {
         let addr = addr.parse().expect("an address");
         Interface { addr, mask: None, index: 2, is_common: true }
     };
-    let interfaces = ["192.0.2.8", "2001:db8::8"].map(interface);
+    let interfaces = ["192.0.2.8", "2001:db8::8", "fe80::8"].map(interface);
     // caller, the most for a call of 40 bytes, the same if large datagrams are allowed
     let table = [
         (udp("192.0.2.7:777"), 120, 9000),
         (udp("[2001:db8::1]:777"), 120, 9000),
+        (udp("[fe80::8%3]:777"), 120, 9000),
         (udp("127.0.0.1:40000"), 9000, 9000),
         (udp("127.0.0.2:40000"), 9000, 9000),
         (udp("[::1]:40000"), 9000, 9000),
