@@ -534,6 +534,17 @@ fn a_call_that_nobody_wants_the_results_of_is_dropped_when_it_is_sent() {
     assert_eq!(bench.core.waiting(), 0);
 }
 
+#[test]
+fn a_call_that_is_over_is_not_sent_on_the_next_connection() {
+    let mut bench = Bench::stream();
+    bench.core.handle_disconnected(bench.now);
+    let [brief, long] = [1000, 2000].map(|millis| bench.call(1, millis));
+    bench.core.handle_connected(bench.now + 1000 * MS);
+    assert_eq!(bench.drain()[4..8], long.0.to_be_bytes());
+    let result = bench.core.take_result(brief);
+    assert!(matches!(result, Some(Err(Error::TimedOut { sent: 0, .. }))), "{result:?}");
+}
+
 /// 100 calls a second of one second each, while the server is away for a minute.
 #[test]
 fn a_server_that_is_down_is_not_stormed() {

@@ -1,5 +1,4 @@
-//! A TCP connection that takes its time to be made again: the queue of the listener is full, and the
-//! system asks again after a second.
+//! TCP connections that take their time to be made again.
 
 mod client_peer;
 
@@ -9,9 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use client_peer::{
-    LONG, block_on, connect, echoed, patient, read_record, record, start_echo, start_once,
+    CALL_HEADER, ECHO, LONG, block_on, connect, echoed, patient, read_record, record, start_echo,
+    start_once,
 };
-use farcall::{CallOptions, Error, Pending};
+use farcall::{CallOptions, Client, Error, Pending};
 use socket2::{Domain, Socket, Type};
 
 type Wait = fn(Pending<u32>) -> farcall::Result<u32>;
@@ -50,6 +50,8 @@ fn is_asking(port: u16) -> bool {
     })
 }
 
+/// The listener's queue is full, and the system asks again after a second.
+///
 /// Neither that of the call that the attempt was begun for nor of those that come meanwhile.
 #[test]
 fn no_calls_deadline_ends_an_attempt_that_others_wait_for() {
@@ -102,4 +104,43 @@ fn an_attempt_that_nobody_waits_for_is_given_up() {
             thread::yield_now();
         }
     }
+}
+
+#[test]
+fn calls_one_way_wait_for_the_connection() {
+    // An address that no other test has, so that nobody takes its port meanwhile.
+    let listen = |port| TcpListener::bind(("127.19.7.3", port)).expect("a free port");
+    let listener = listen(0);
+    let port = listener.local_addr().expect("it is bound").port();
+    let client = connect(&format!("tcp://127.19.7.3:{port}"), &patient());
+    let hasty = client.with(CallOptions::new().timeout(Duration::from_millis(50)));
+    let send = |client: &Client, word: u32| {
+        client.send(ECHO, |e| {
+            e.u32(word);
+            Ok(())
+        })
+    };
+    let first = accept(&listener);
+    drop((listener, first));
+    // Some may still go out on the connection, until it is known to be lost.
+    let until = Instant::now() + LONG;
+    let error = loop {
+        match send(&hasty, 1) {
+            Ok(()) => assert!(Instant::now() < until, "nobody listens"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::TimedOut { sent: 0, .. }), "{error:?}");
+    thread::scope(|scope| {
+        let sends = scope.spawn(|| send(&client, 2));
+        let refused = client.stats().unreachable;
+        while client.stats().unreachable == refused {
+            assert!(!sends.is_finished(), "there is no connection");
+            thread::yield_now();
+        }
+        let mut stream = accept(&listen(port));
+        let call = read_record(&mut stream).expect("it is sent");
+        assert_eq!(call[CALL_HEADER..], 2_u32.to_be_bytes(), "and no other");
+        assert_eq!(sends.join().expect("no panic").ok(), Some(()));
+    });
 }

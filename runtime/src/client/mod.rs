@@ -241,16 +241,14 @@ impl Client {
     ///
     /// Over a stream the call arrives unless the connection is lost; a client that is
     /// [corked](ClientOptions::corked) sends many such calls at once. Over UDP it may get lost and
-    /// is not sent again. What the server answers, if it does, is dropped. While a lost connection cannot
-    /// be made again the call waits for the next one, which is made when something is called or waited
-    /// for, and not by [`flush`](Self::flush).
+    /// is not sent again. What the server answers, if it does, is dropped.
     ///
-    /// Over a stream of which the server takes less than is called it waits while more than 1 MiB is
-    /// to be sent.
+    /// It waits where a call cannot be sent yet: while a lost connection is made again, and while more
+    /// than 1 MiB is to be sent over a stream of which the server takes less than is called.
     ///
     /// # Errors
     /// An argument that does not fit its type, or a call that does not fit into a datagram;
-    /// [`Error::TimedOut`] if there was no room for it within the call's timeout: it was not sent.
+    /// [`Error::TimedOut`] if it could not be sent within the call's timeout.
     pub fn send(
         &self,
         procedure: Procedure,

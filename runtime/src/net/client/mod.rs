@@ -153,7 +153,7 @@ impl Channel {
     }
 
     /// Calls without ever asking for results, which would slow down who calls more than the server
-    /// takes: so it waits for room.
+    /// takes: so it waits for room, and until the call is sent.
     pub(crate) fn send(
         &self,
         target: &Target<'_>,
@@ -161,10 +161,7 @@ impl Channel {
     ) -> Result<()> {
         self.0.wait_for_room(target.timeout)?;
         let xid = self.start(target, args)?;
-        let mut state = self.0.lock();
-        state.core.disown(xid);
-        state.send_released();
-        Ok(())
+        self.0.wait_until_sent(xid)
     }
 
     /// Sends what is held back, as far as that takes no waiting.
@@ -335,6 +332,23 @@ impl Shared {
             (state, _) = self.sleep(state, Instant::now() + left.min(WRITE_SLICE));
         }
         Ok(())
+    }
+
+    /// Leads or follows until the call is sent, whose results nobody wants.
+    fn wait_until_sent(self: &Arc<Self>, xid: Xid) -> Result<()> {
+        let (mut state, mut now) = (self.lock(), Instant::now());
+        while state.core.is_unsent(xid) {
+            (state, now) = match state.reader.take() {
+                Some(reader) => self.lead(state, reader, Some(xid), None, now),
+                None => self.follow(state, xid, now),
+            };
+        }
+        state.waiters.remove(xid);
+        let ended = state.core.take_result(xid);
+        state.core.disown(xid);
+        state.send_released();
+        hand_over(state);
+        ended.map_or(Ok(()), |result| result.map(drop))
     }
 
     /// Has the connection closed when nothing is called on it for long enough.

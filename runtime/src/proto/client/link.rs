@@ -90,6 +90,8 @@ impl ClientCore {
     /// the same xids, so that the server can tell what it has executed already. If it cannot, say
     /// [`handle_forgotten`](Self::handle_forgotten) first.
     pub fn handle_connected(&mut self, now: Instant) {
+        // What is over is not sent any more.
+        self.handle_timeout(now);
         if !matches!(self.link, Link::New) {
             self.stats.reconnects += 1;
         }

@@ -403,6 +403,12 @@ impl ClientCore {
         self.release();
     }
 
+    /// Whether a call waits to be sent the first time.
+    #[must_use]
+    pub fn is_unsent(&self, xid: Xid) -> bool {
+        self.pending.get(xid).is_some_and(|call| call.sent == 0)
+    }
+
     /// Drops a call whose results nobody wants: when it is sent, if it is not yet.
     pub fn disown(&mut self, xid: Xid) {
         match self.pending.get_mut(xid) {
