@@ -43,6 +43,8 @@ struct Script {
     bytes: Vec<u8>,
     failures: VecDeque<Failure>,
     rewrites: usize,
+    /// The next one is not for good.
+    unsettled: bool,
     put_away: Option<Vec<u8>>,
 }
 
@@ -100,6 +102,11 @@ impl Disk for Scripted {
             script.rewrites += 1;
         }
         result
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        let unsettled = std::mem::take(&mut self.script().unsettled);
+        if unsettled { Err(io::Error::other("lost")) } else { Ok(()) }
     }
 
     fn set_aside(&mut self) -> io::Result<()> {
@@ -236,6 +243,28 @@ fn without_room_to_shorten_it_the_journal_goes_on() {
     assert_eq!(disk.table(), entries(&[1]));
 }
 
+/// The new file is there, but not for good: a crash could bring back the one before.
+#[test]
+fn nothing_is_added_to_a_journal_that_may_be_replaced_by_the_former() {
+    let disk = Scripted::default();
+    let portmap = portmap(&disk);
+    for _ in 0..128 {
+        assert!(set(&portmap, 2));
+        assert!(unset(&portmap, 2));
+    }
+    disk.script().unsettled = true;
+    assert!(!set(&portmap, 1), "refused");
+    assert_eq!(portmap.entries(), []);
+    assert!(set(&portmap, 1));
+    let rewritten = (disk.script().rewrites, portmap.entries());
+    assert_eq!(rewritten, (3, entries(&[1])), "at first, in vain, and again");
+    assert_eq!(disk.table(), entries(&[1]));
+    // What is cut off the end is what was added last, and nothing else.
+    disk.fail([Failure::Full(5)]);
+    assert!(!set(&portmap, 3));
+    assert_eq!(disk.table(), entries(&[1]));
+}
+
 #[test]
 fn t25_a_corrupt_journal_is_set_aside_and_not_believed() {
     let disk = Scripted::default();
@@ -275,6 +304,10 @@ impl Disk for Slow {
     }
 
     fn replace(&mut self, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
         Ok(())
     }
 

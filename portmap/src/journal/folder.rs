@@ -55,6 +55,8 @@ pub struct Folder {
     path: PathBuf,
     /// The folder itself, to have its changes on disk; and locked.
     folder: Flock<File>,
+    /// Whose it is, and so whose the journal is.
+    owner: u32,
     journal: Option<File>,
 }
 
@@ -65,12 +67,26 @@ impl Folder {
     /// See [`FolderError`].
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         make(path).map_err(FolderError::Io)?;
+        Self::take(path, |owner| owner == geteuid().as_raw())
+    }
+
+    /// As [`open`](Self::open), for the folder's owner: root may do so for any.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub fn open_for_owner(path: &Path) -> Result<Self, FolderError> {
+        make(path).map_err(FolderError::Io)?;
+        Self::take(path, |owner| geteuid().is_root() || owner == geteuid().as_raw())
+    }
+
+    fn take(path: &Path, may_be_of: impl Fn(u32) -> bool) -> Result<Self, FolderError> {
         let folder = File::open(path).map_err(FolderError::Io)?;
         let metadata = folder.metadata().map_err(FolderError::Io)?;
         if !metadata.is_dir() {
             return Err(FolderError::Io(io::ErrorKind::NotADirectory.into()));
         }
-        if !files::is_only_of(&metadata, &[geteuid().as_raw()]) {
+        let owner = metadata.uid();
+        if !may_be_of(owner) || !files::is_only_of(&metadata, &[owner]) {
             return Err(FolderError::NotOurs);
         }
         let folder = Flock::lock(folder, FlockArg::LockExclusiveNonblock).map_err(
@@ -79,7 +95,7 @@ impl Folder {
                 errno => FolderError::Io(errno.into()),
             },
         )?;
-        Ok(Self { path: path.to_owned(), folder, journal: None })
+        Ok(Self { path: path.to_owned(), folder, owner, journal: None })
     }
 
     /// The journal in a folder that somebody may be using, of its owner.
@@ -90,7 +106,7 @@ impl Folder {
 
 impl Disk for Folder {
     fn load(&mut self) -> io::Result<Vec<u8>> {
-        match files::read(&self.path.join(JOURNAL), geteuid().as_raw()) {
+        match files::read(&self.path.join(JOURNAL), self.owner) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             result => result,
         }
@@ -109,7 +125,12 @@ impl Disk for Folder {
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.journal = Some(files::replace(&self.path.join(JOURNAL), bytes, None)?);
+        let owner = Some(self.owner);
+        self.journal = Some(files::replace(&self.path.join(JOURNAL), bytes, owner)?);
+        Ok(())
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
         self.folder.sync_all()
     }
 

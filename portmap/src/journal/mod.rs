@@ -34,11 +34,18 @@ pub trait Disk: fmt::Debug + Send {
     /// It may be as long as before.
     fn cut(&mut self, len: u64) -> io::Result<()>;
 
-    /// Puts these bytes in place of all that is there, or nothing.
+    /// Puts these bytes in place of all that is there, or nothing. A crash may still bring back what
+    /// was there, until [`settle`](Self::settle).
     ///
     /// # Errors
-    /// All is as before, or all is replaced.
+    /// All is as before.
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when what was [replaced](Self::replace) is so for good.
+    ///
+    /// # Errors
+    /// Nobody knows whether it is.
+    fn settle(&mut self) -> io::Result<()>;
 
     /// Puts away what is there, for a person to look at.
     ///
@@ -110,10 +117,11 @@ impl Journal {
     /// # Errors
     /// It is not kept, and not to be made.
     pub fn record(&mut self, change: &Change, table: impl FnOnce() -> Image) -> io::Result<()> {
+        let was_sound = self.is_sound;
         let result = self.make_room(table).and_then(|()| self.append(change));
         if let Err(error) = &result {
             // Once: a caller can repeat it as often as it likes.
-            if self.is_sound {
+            if was_sound {
                 log::error!("changes are refused, for they cannot be kept: {error}");
             }
             self.is_sound = false;
@@ -136,6 +144,8 @@ impl Journal {
         self.len = table.bytes.len() as u64;
         self.records = table.records;
         self.most = 2 * table.records + SLACK;
+        self.is_sound = false;
+        self.disk.settle()?;
         self.is_sound = true;
         Ok(())
     }
@@ -147,6 +157,10 @@ impl Journal {
         } else if self.records >= self.most
             && let Err(error) = self.rewrite(&table())
         {
+            // What is added now could be lost with what replaced the journal.
+            if !self.is_sound {
+                return Err(error);
+            }
             self.most *= 2;
             log::warn!("the journal cannot be shortened: {error}");
         }

@@ -212,6 +212,10 @@ mod tests {
             Err(io::ErrorKind::StorageFull.into())
         }
 
+        fn settle(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
         fn set_aside(&mut self) -> io::Result<()> {
             Ok(())
         }
