@@ -93,12 +93,13 @@ fn read(path: &str) -> io::Result<HashSet<u16>> {
 }
 
 fn list(path: &str) -> io::Result<String> {
-    let mut text = String::new();
-    let len = File::open(path)?.take(MAX_LIST).read_to_string(&mut text)?;
+    let mut text = Vec::new();
+    let len = File::open(path)?.take(MAX_LIST).read_to_end(&mut text)?;
     if len as u64 == MAX_LIST {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(text)
+    // A socket's path may be any bytes. That of a registration is text.
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Of lines such as `0: 0100007F:006F 00000000:0000 0A ...`, after one of titles.
@@ -128,6 +129,10 @@ fn paths(text: &str) -> HashSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::net::UnixListener;
+
     use super::*;
 
     #[test]
@@ -146,6 +151,18 @@ mod tests {
                     0000000000000000: 00000002 00000000 00010000 0001 01 99 @abstract\n";
         let listening = ["/run/x y.sock", "/run/z.sock"].map(str::to_owned);
         assert_eq!(paths(text), HashSet::from(listening));
+    }
+
+    #[test]
+    fn paths_of_any_bytes_hide_no_others() {
+        let folder = std::env::temp_dir().join(format!("farcall-paths-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let names = [&b"\xff\xfe"[..], b"line\nbreak", b"usual"].map(OsStr::from_bytes);
+        let sockets = names.map(|name| UnixListener::bind(folder.join(name)).expect("a path"));
+        let paths = Ports::of_this_host().paths.expect("a list");
+        assert!(paths.contains(&folder.join("usual").display().to_string()), "{paths:?}");
+        drop(sockets);
+        std::fs::remove_dir_all(folder).expect("ours");
     }
 
     #[test]
