@@ -43,7 +43,8 @@ pub(crate) fn become_user(user: &User, folder: Option<&Path>) -> io::Result<()> 
     Ok(())
 }
 
-fn make_folder(path: &Path, user: &User) -> io::Result<()> {
+/// Makes a folder of the user, unless it is there.
+pub(crate) fn make_folder(path: &Path, user: &User) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o755).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         result => {

@@ -3,13 +3,16 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use farcall::Program;
+use farcall::bind::Portmapper;
 use farcall_portmap::registry::Registry;
 use farcall_portmap::rpcbind;
 
+use support::port111::{OnPort111, SOCKET, STATE, inside, make_state_folder};
 use support::{Scratch, string, words};
 
 const P: u32 = 0x2000_0001;
@@ -138,4 +141,48 @@ fn the_command_copies_both_ways() {
     for args in [&["export"][..], &["import", "a", "b"]] {
         assert_eq!(portmapd(args).status.code(), Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn what_root_imports_is_for_the_daemon_and_only_a_daemon_that_has_ended_is_exported() {
+    const NAME: &str =
+        "what_root_imports_is_for_the_daemon_and_only_a_daemon_that_has_ended_is_exported";
+    if !inside(NAME, &["rpcbind"]) {
+        return;
+    }
+    let theirs = folder(&rpcbind_xdr(), &portmap_xdr());
+    let path = theirs.path().to_str().expect("a path of our own");
+    assert_eq!(portmapd(&["import", path]).stderr, b"portmapd: 3 registrations\n");
+    let owner = |path: &str| fs::metadata(path).expect("imported").uid();
+    let user = nix::unistd::User::from_name("_rpc").expect("users").expect("rpcbind's user");
+    assert_eq!(["/run/portmapd", "/run/portmapd/journal"].map(owner), [user.uid.as_raw(); 2]);
+    // Once more, in place of what is there.
+    assert_eq!(portmapd(&["import", path]).stderr, b"portmapd: 3 registrations\n");
+    assert_eq!(owner("/run/portmapd/journal"), user.uid.as_raw());
+    let daemon = OnPort111::portmapd(&["--no-prune"]);
+    let copy = Scratch::new();
+    let copied = copy.path().to_str().expect("a path of our own");
+    for verb in ["export", "import"] {
+        let output = portmapd(&[verb, if verb == "export" { copied } else { path }]);
+        let message = "portmapd: /run/portmapd: another portmapper uses it\n";
+        assert_eq!(String::from_utf8_lossy(&output.stderr), message, "{verb}");
+        assert_eq!(output.status.code(), Some(1), "{verb}");
+    }
+    daemon.kill();
+    assert_eq!(portmapd(&["export", copied]).stderr, b"portmapd: 3 registrations\n");
+    assert_eq!(read(copy.path()), Some(expected()));
+}
+
+#[test]
+fn what_is_taken_over_is_removed_though_nothing_is_kept() {
+    if !inside("what_is_taken_over_is_removed_though_nothing_is_kept", &["rpcbind"]) {
+        return;
+    }
+    make_state_folder();
+    fs::write(Path::new(STATE).join("rpcbind.xdr"), rpcbind_xdr()).expect("root may");
+    let daemon = OnPort111::portmapd(&["-w", "--port", "1111", "--socket", SOCKET, "--no-prune"]);
+    let listed = Portmapper::local().dump().expect("a table");
+    assert!(listed.iter().any(|entry| entry.program == Program(P)), "{listed:?}");
+    assert!(!Path::new(STATE).join("rpcbind.xdr").exists());
+    daemon.kill();
 }

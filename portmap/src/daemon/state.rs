@@ -1,12 +1,14 @@
 //! What was registered before the daemon started, and what is after it.
 
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
-use super::{DaemonError, Options};
+use nix::unistd::geteuid;
+
+use super::{DaemonError, Options, USER};
 use crate::journal::{Folder, Image, Journal};
 use crate::registry::Registry;
-use crate::{Portmap, probe, rpcbind};
+use crate::{Portmap, probe, rpcbind, sandbox};
 
 /// Where changes will be kept.
 pub(super) struct Kept<'a> {
@@ -26,8 +28,11 @@ pub(super) fn restore<'a>(
     }
     let left = options.warm_start.as_deref().and_then(left_by_rpcbind);
     let Some(path) = &options.state_dir else {
-        restore_all(portmap, &left.unwrap_or_default(), options.prune);
         log::info!("without a --state-dir, registrations are lost at the end");
+        if let (Some(left), Some(dir)) = (&left, &options.warm_start) {
+            restore_all(portmap, left, options.prune);
+            remove(dir);
+        }
         return Ok(None);
     };
     let (journal, table) = open(path)?;
@@ -42,12 +47,17 @@ impl Kept<'_> {
     pub(super) fn begin(self, portmap: &Portmap) -> io::Result<()> {
         portmap.keep_in(self.journal)?;
         log::info!("registrations are kept in {}", self.state_dir.display());
-        if let Some(dir) = self.taken_over
-            && let Err(error) = rpcbind::remove(dir)
-        {
-            log::warn!("rpcbind's files stay in {}: {error}", dir.display());
+        if let Some(dir) = self.taken_over {
+            remove(dir);
         }
         Ok(())
+    }
+}
+
+/// They are taken over.
+fn remove(dir: &Path) {
+    if let Err(error) = rpcbind::remove(dir) {
+        log::warn!("rpcbind's files stay in {}: {error}", dir.display());
     }
 }
 
@@ -64,30 +74,45 @@ pub(super) fn leave(portmap: &Portmap, options: &Options) {
 /// registrations that are.
 ///
 /// # Errors
-/// [`DaemonError::Copy`].
+/// [`DaemonError::Copy`], also if a daemon is running there: what it changes afterwards would be lost
+/// to who believes the copy.
 pub fn export(state_dir: &Path, dir: &Path) -> Result<usize, DaemonError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| DaemonError::Copy { path, source }
     };
+    fs::metadata(state_dir).map_err(failed(state_dir))?;
+    let _nobody_else = for_owner(state_dir)?;
     let table = Journal::peek(state_dir).map_err(failed(state_dir))?;
     rpcbind::write(dir, &table).map_err(failed(dir))?;
     Ok(table.len())
 }
 
-/// Copies what rpcbind has left in `dir` to `state_dir`, in place of what is kept there. Returns
-/// how many registrations that are.
+/// Copies what rpcbind has left in `dir` to `state_dir`, in place of what is kept there, for the
+/// owner of that folder; if root makes it, it is [`USER`]'s. Returns how many registrations that are.
 ///
 /// # Errors
-/// [`DaemonError::Copy`], and [`DaemonError::State`] if a daemon is running there.
+/// [`DaemonError::Copy`], also if a daemon is running there.
 pub fn import(dir: &Path, state_dir: &Path) -> Result<usize, DaemonError> {
     let failed = |path: &Path, source| DaemonError::Copy { path: path.to_owned(), source };
     let table = rpcbind::read(dir)
         .and_then(|table| table.ok_or_else(|| io::ErrorKind::NotFound.into()))
         .map_err(|source| failed(dir, source))?;
-    let (mut journal, _) = open(state_dir)?;
+    if geteuid().is_root()
+        && let Ok(user) = sandbox::find_user(USER)
+    {
+        sandbox::make_folder(state_dir, &user).map_err(|source| failed(state_dir, source))?;
+    }
+    let (mut journal, _) = Journal::open(Box::new(for_owner(state_dir)?));
     journal.rewrite(&Image::of(&table)).map_err(|source| failed(state_dir, source))?;
     Ok(table.len())
+}
+
+fn for_owner(path: &Path) -> Result<Folder, DaemonError> {
+    Folder::open_for_owner(path).map_err(|error| DaemonError::Copy {
+        path: path.to_owned(),
+        source: io::Error::other(error),
+    })
 }
 
 fn open(path: &Path) -> Result<(Journal, Registry), DaemonError> {
