@@ -143,6 +143,22 @@ fn the_command_copies_both_ways() {
     }
 }
 
+/// Who may not be what is wanted of it does not serve as root instead.
+#[test]
+fn without_a_user_to_become_it_does_not_start() {
+    if !inside("without_a_user_to_become_it_does_not_start", &[]) {
+        return;
+    }
+    fs::write("/run/passwd", "root:x:0:0:root:/root:/bin/sh\n").expect("a tmpfs of our own");
+    let mounted = Command::new("mount").args(["--bind", "/run/passwd", "/etc/passwd"]).status();
+    assert!(mounted.expect("mount").success());
+    let output = portmapd(&["-s", "-f"]);
+    let message = "portmapd: -s: there is no user _rpc or daemon; name one with --user\n\
+                   Try 'portmapd --help'.\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), message);
+    assert_eq!(output.status.code(), Some(2));
+}
+
 #[test]
 fn what_root_imports_is_for_the_daemon_and_only_a_daemon_that_has_ended_is_exported() {
     const NAME: &str =

@@ -246,6 +246,9 @@ fn parse(args: &[OsString], is_rpcbind: bool, is_root: bool) -> Result<Command, 
     if options.user.is_none() && (is_system || leave_root) {
         options.user = first_user(if leave_root { &[USER, "daemon"] } else { &[USER] });
     }
+    if options.user.is_none() && leave_root {
+        return Err(format!("-s: there is no user {USER} or daemon; name one with --user").into());
+    }
     Ok(if foreground { Command::Run { options, filter } } else { Command::Background })
 }
 
